@@ -32,7 +32,7 @@ class Outcome(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """One puzzle asked in one way of one model; one pytest item (and, with `--samples`, several askings)."""
+    """One puzzle asked in one way of one model; one pytest item."""
 
     task: str
     puzzle: Puzzle
@@ -40,11 +40,19 @@ class Case:
     """What is asked beside the task: a board skill, say. Empty for most tasks."""
     mirrored: bool = False
     """True where the puzzle is the colour-swapped copy of the set's."""
+    sample: int = 0
+    """Which of `--samples` askings this is, from 0."""
 
     @property
     def id(self) -> str:
-        """The readable part of the test id: `<set>-<puzzle id>[-<variant>][-mirrored]`."""
-        parts = [self.puzzle.set, self.puzzle.id, self.variant, "mirrored" if self.mirrored else ""]
+        """The readable part of the test id: `<set>-<puzzle id>[-<variant>][-mirrored][-s<sample>]`."""
+        parts = [
+            self.puzzle.set,
+            self.puzzle.id,
+            self.variant,
+            "mirrored" if self.mirrored else "",
+            f"s{self.sample}" if self.sample else "",
+        ]
         return "-".join(part for part in parts if part)
 
     @property
