@@ -109,7 +109,13 @@ class Verdict:
 class Task(Protocol):
     """How a case asks and how its answer is judged. Pure: no I/O, safe to run in any process."""
 
-    name: str
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def prompt_names(self) -> tuple[str, ...]:
+        """The prompts that the task asks with."""
+        ...
 
     def turns(self, case: Case) -> Generator[Request, Completion, None]:
         """Yield each request of the case; receives its completion and may go on or return."""
@@ -118,3 +124,9 @@ class Task(Protocol):
     def judge(self, case: Case, completions: Sequence[Completion]) -> Verdict:
         """Judge the completions of the turns that were asked, in order."""
         ...
+
+
+class Settle(Protocol):
+    """The fixture that records a verdict and ends the test as the session's policy has it."""
+
+    def __call__(self, verdict: Verdict) -> None: ...

@@ -1,0 +1,194 @@
+"""Board: the skills under a good move. Each puzzle is asked one or a few of them (`Case.variant`).
+
+    pieces    every piece on the board            {"pieces": ["Ke1", "ke8"]}
+    moves     the legal moves of one piece        {"moves": ["b1a3", "b1c3"]}
+    captures  the legal captures                  {"moves": ["c4f7"]}
+    check     is the side to move in check?       {"check": false}
+    after     the position after a line of moves  {"fen": "..."}
+
+A set is judged as a set: order and repetition do not count, `precision` and `recall` are recorded, and only
+the exact set is `solved`. A position is judged by its pieces, side to move, castling and en passant rights;
+whether the move counters are right as well is the check `counters`.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Generator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import chess
+
+from evals.answers import (
+    CHECK_SCHEMA,
+    FEN_SCHEMA,
+    MOVES_SCHEMA,
+    PIECES_SCHEMA,
+    Answer,
+    CheckAnswer,
+    FenAnswer,
+    MovesAnswer,
+    PiecesAnswer,
+    find_answer,
+    read_answer,
+    shown,
+    split_trace,
+)
+from evals.cases import Case, Completion, Outcome, Request, Verdict
+from evals.grading import read_move
+from evals.prompts import position
+from evals.puzzles import Puzzle
+from evals.tasks.move import UNASKED, failed
+from evals.tasks.settings import TaskSettings
+
+SKILLS = ("pieces", "moves", "captures", "check", "after")
+
+_SHAPES: Mapping[str, tuple[type[Answer], Mapping[str, Any]]] = {
+    "pieces": (PiecesAnswer, PIECES_SCHEMA),
+    "moves": (MovesAnswer, MOVES_SCHEMA),
+    "captures": (MovesAnswer, MOVES_SCHEMA),
+    "check": (CheckAnswer, CHECK_SCHEMA),
+    "after": (FenAnswer, FEN_SCHEMA),
+}
+
+
+def _draw(puzzle: Puzzle, purpose: str, size: int) -> int:
+    """A number below `size` that depends on the puzzle's id alone: the same in every session and process."""
+    digest = hashlib.blake2b(f"{purpose}:{puzzle.id}".encode(), digest_size=8).digest()
+    return int.from_bytes(digest) % size
+
+
+def skills_for(puzzle: Puzzle, count: int) -> tuple[str, ...]:
+    """The skills that this puzzle asks for; a mirrored copy asks for the same ones."""
+    first = _draw(puzzle, "skill", len(SKILLS))
+    return tuple(SKILLS[(first + step) % len(SKILLS)] for step in range(min(count, len(SKILLS))))
+
+
+def asked_square(puzzle: Puzzle) -> chess.Square:
+    """The square whose piece `moves` asks about: a piece of the side to move that has a legal move."""
+    board = puzzle.board()
+    # Seen from the side to move, so that a mirrored puzzle asks about the mirrored square.
+    origins = {move.from_square for move in board.legal_moves}
+    flip = 0 if board.turn == chess.WHITE else 56
+    seen = sorted(square ^ flip for square in origins)
+    return seen[_draw(puzzle, "square", len(seen))] ^ flip
+
+
+def name_pieces(board: chess.Board) -> frozenset[str]:
+    """Every piece with its square: `Ke1`, `pe7`."""
+    return frozenset(
+        piece.symbol() + chess.square_name(square) for square, piece in board.piece_map().items()
+    )
+
+
+def overlap(given: frozenset[str], wanted: frozenset[str]) -> tuple[float, float]:
+    """Precision and recall of a set of answers; 1.0 where there was nothing to get wrong or to miss."""
+    both = len(given & wanted)
+    return (both / len(given) if given else 1.0, both / len(wanted) if wanted else 1.0)
+
+
+def _wanted_moves(puzzle: Puzzle, skill: str) -> frozenset[str]:
+    board = puzzle.board()
+    if skill == "captures":
+        return frozenset(move.uci() for move in board.generate_legal_captures())
+    origin = chess.BB_SQUARES[asked_square(puzzle)]
+    return frozenset(move.uci() for move in board.generate_legal_moves(origin))
+
+
+def _moves_given(board: chess.Board, texts: Sequence[str]) -> frozenset[str]:
+    """The moves as sets compare them: castling in one spelling, anything that is no legal move as it
+    stands.
+    """
+    played = ((text, read_move(text, board, "uci").move) for text in texts)
+    return frozenset(text if move is None else move.uci() for text, move in played)
+
+
+def _judge_set(given: frozenset[str], wanted: frozenset[str]) -> Verdict:
+    precision, recall = overlap(given, wanted)
+    exact = given == wanted
+    checks = {"precision": round(precision, 4), "recall": round(recall, 4), "exact": exact}
+    solution = " ".join(sorted(wanted))
+    if exact:
+        return Verdict(Outcome.SOLVED, None, solution, "", checks)
+    parts = {"wrong": given - wanted, "not named": wanted - given}
+    detail = "; ".join(f"{name}: {' '.join(sorted(items))[:80]}" for name, items in parts.items() if items)
+    return Verdict(Outcome.MISSED, None, solution, detail, checks)
+
+
+def _judge_position(text: str, wanted: chess.Board) -> Verdict:
+    solution = wanted.fen()
+    try:
+        given = chess.Board(text.strip())
+    except ValueError as error:
+        detail = f"{shown(text, 100)} is not a FEN: {str(error)[:80]}"
+        return Verdict(Outcome.UNPARSEABLE, None, solution, detail)
+    precision, recall = overlap(name_pieces(given), name_pieces(wanted))
+    same = given.epd(en_passant="legal") == wanted.epd(en_passant="legal")
+    counters = (given.halfmove_clock, given.fullmove_number) == (
+        wanted.halfmove_clock,
+        wanted.fullmove_number,
+    )
+    checks = {
+        "precision": round(precision, 4),
+        "recall": round(recall, 4),
+        "exact": same,
+        "counters": counters,
+    }
+    detail = "" if same else f"position is {shown(text, 100)}, should be {solution}"
+    return Verdict(Outcome.SOLVED if same else Outcome.MISSED, None, solution, detail, checks)
+
+
+@dataclass(frozen=True)
+class BoardTask:
+    """One skill on one puzzle's position."""
+
+    settings: TaskSettings
+    name: str = "board"
+
+    @property
+    def prompt_names(self) -> tuple[str, ...]:
+        """The prompts that the task asks with."""
+        return tuple(f"board-{skill}" for skill in SKILLS)
+
+    def turns(self, case: Case) -> Generator[Request, Completion, None]:
+        """One request. `--constrain legal` is as `schema` here: the legal moves would be the answer."""
+        puzzle, skill = case.puzzle, case.variant
+        more: dict[str, str] = {}
+        if skill == "moves":
+            more["square"] = chess.square_name(asked_square(puzzle))
+        if skill == "after":
+            more["moves"] = " ".join(puzzle.solution)
+        prompt = self.settings.prompts[f"board-{skill}"]
+        yield self.settings.request(self.name, prompt, position(puzzle.board(), **more), _SHAPES[skill][1])
+
+    def judge(self, case: Case, completions: Sequence[Completion]) -> Verdict:
+        """Judge the one completion."""
+        completion = completions[0] if completions else UNASKED
+        shape, _ = _SHAPES[case.variant]
+        reading = read_answer(completion, shape)
+        answer = reading.answer
+        if answer is None and self.settings.constrain == "none" and reading.outcome is Outcome.MALFORMED:
+            answer = find_answer(split_trace(completion).content, shape)
+        if answer is None:
+            return failed(reading.outcome, None, reading.detail)
+        return judge_skill(case, answer)
+
+
+def judge_skill(case: Case, answer: Answer) -> Verdict:
+    """Judge a board answer; its type says which skill it is of."""
+    puzzle, board = case.puzzle, case.puzzle.board()
+    match answer:
+        case PiecesAnswer():
+            return _judge_set(frozenset(answer.pieces), name_pieces(board))
+        case MovesAnswer():
+            return _judge_set(_moves_given(board, answer.moves), _wanted_moves(puzzle, case.variant))
+        case FenAnswer():
+            return _judge_position(answer.fen, puzzle.board(len(puzzle.solution)))
+        case CheckAnswer():
+            wanted = board.is_check()
+            outcome = Outcome.SOLVED if answer.check == wanted else Outcome.MISSED
+            detail = "" if answer.check == wanted else f"said check is {answer.check}"
+            return Verdict(outcome, None, str(wanted).lower(), detail, {"exact": answer.check == wanted})
+        case _:
+            raise TypeError(f"not a board answer: {answer!r}")

@@ -1,0 +1,64 @@
+"""Play: the solution played out move by move, as Lichess does.
+
+Each of the solver's moves is asked for with the `move` prompt on the position that it is to be played in,
+the opponent's replies being the solution's. The first move that is not right ends the puzzle, and so does a
+checkmate.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Sequence
+from dataclasses import dataclass, replace
+
+from evals.cases import Case, Completion, Outcome, Request, Verdict
+from evals.tasks.move import UNASKED, ask_move, judge_answer
+from evals.tasks.settings import TaskSettings
+
+
+@dataclass(frozen=True)
+class PlayTask:
+    """Every move of a puzzle's solution, one request each, for as long as they are right."""
+
+    settings: TaskSettings
+    name: str = "play"
+
+    @property
+    def prompt_names(self) -> tuple[str, ...]:
+        """The prompts that the task asks with."""
+        return (f"move-{self.settings.notation}",)
+
+    def turns(self, case: Case) -> Generator[Request, Completion, None]:
+        """One request a move, until one is wrong or mates."""
+        puzzle = case.puzzle
+        for ply in range(0, len(puzzle.solution), 2):
+            board, solution = puzzle.board(ply), puzzle.solution[ply]
+            completion = yield ask_move(self.settings, board, self.name)
+            verdict = judge_answer(self.settings, board, solution, completion)
+            if verdict.outcome is not Outcome.SOLVED or verdict.move != solution:
+                return
+
+    def judge(self, case: Case, completions: Sequence[Completion]) -> Verdict:
+        """Judge the turns. The checks: `ply`, the half move that decided; `moves_solved` of `moves_total`;
+        `first_move` solved or not."""
+        puzzle = case.puzzle
+        verdicts: list[Verdict] = []
+        for ply in range(0, len(puzzle.solution), 2):
+            turn = ply // 2
+            completion = completions[turn] if turn < len(completions) else UNASKED
+            verdicts.append(judge_answer(self.settings, puzzle.board(ply), puzzle.solution[ply], completion))
+            if verdicts[-1].outcome is not Outcome.SOLVED or verdicts[-1].move != puzzle.solution[ply]:
+                break
+        last = verdicts[-1]
+        solved = last.outcome is Outcome.SOLVED
+        total = len(puzzle.solver_moves)
+        checks = {
+            **last.checks,
+            "ply": 2 * (len(verdicts) - 1),
+            "moves_solved": total if solved else len(verdicts) - 1,
+            "moves_total": total,
+            "first_move": verdicts[0].outcome is Outcome.SOLVED,
+        }
+        if solved:
+            return replace(last, move=verdicts[0].move, solution=puzzle.solution[0], checks=checks)
+        detail = last.detail if total == 1 else f"move {len(verdicts)}: {last.detail}"
+        return replace(last, detail=detail, checks=checks)
