@@ -30,6 +30,9 @@ SAN_PATTERN = (
 PATTERNS: dict[Notation, str] = {"uci": UCI_PATTERN, "san": SAN_PATTERN}
 
 
+_MOVE_NUMBER = re.compile(r"^[0-9]+\.+")
+
+
 class Answer(BaseModel):
     """An answer as JSON: no field more, no field less, no type coerced."""
 
@@ -49,13 +52,23 @@ class LineAnswer(Answer):
 
 
 class ReasoningAnswer(Answer):
-    """What follows a reasoning trace. Moves are SAN."""
+    """What follows a reasoning trace. Moves are SAN.
 
-    piece_positions: str
+    Adapters differ in which of the fields are texts and which are lists; the format snapshot holds one to
+    its own.
+    """
+
+    piece_positions: str | list[str] | dict[str, str | list[str]]
     candidate_moves: list[str] = Field(max_length=MAX_ITEMS)
-    themes: list[str] = Field(max_length=MAX_ITEMS)
-    solution: list[str] = Field(max_length=MAX_LINE)
+    themes: str | list[str]
+    solution: str | list[str]
     best_move: str
+
+    @property
+    def line(self) -> list[str]:
+        """The moves of `solution`, without move numbers."""
+        texts = self.solution.split() if isinstance(self.solution, str) else self.solution
+        return [move for text in texts if (move := _MOVE_NUMBER.sub("", text))]
 
 
 class PiecesAnswer(Answer):
@@ -266,14 +279,20 @@ def line_schema(notation: Notation) -> dict[str, Any]:
     return _object({"line": _strings(MAX_LINE, pattern=PATTERNS[notation]) | {"minItems": 1}})
 
 
+_PIECES_BY_SIDE = {
+    "type": "object",
+    "additionalProperties": {"anyOf": [{"type": "string"}, _strings(16)]},
+}
+
+
 def reasoning_schema(board: chess.Board, constraint: Constraint) -> dict[str, Any]:
     """The JSON schema of `ReasoningAnswer`."""
     return _object(
         {
-            "piece_positions": {"type": "string"},
+            "piece_positions": {"anyOf": [{"type": "string"}, _strings(32), _PIECES_BY_SIDE]},
             "candidate_moves": _strings(12, pattern=SAN_PATTERN),
-            "themes": _strings(12),
-            "solution": _strings(MAX_LINE, pattern=SAN_PATTERN),
+            "themes": {"anyOf": [{"type": "string"}, _strings(12)]},
+            "solution": {"anyOf": [{"type": "string"}, _strings(MAX_LINE, pattern=SAN_PATTERN)]},
             "best_move": move_item(board, "san", constraint),
         }
     )

@@ -10,6 +10,7 @@ from evals.tasks.board import BoardTask, skills_for
 from evals.tasks.line import LineTask
 from evals.tasks.move import MoveTask
 from evals.tasks.play import PlayTask
+from evals.tasks.reasoning import ReasoningTask
 from evals.tasks.settings import SECTIONS, ReasoningFormat, TaskSettings
 
 __all__ = ["SECTIONS", "TASKS", "ReasoningFormat", "TaskSettings", "build_tasks", "cases_for", "prompts_used"]
@@ -24,6 +25,7 @@ def build_tasks(settings: TaskSettings) -> dict[str, Task]:
         MoveTask(settings),
         LineTask(settings),
         PlayTask(settings),
+        ReasoningTask(settings),
         BoardTask(settings),
     )
     return {task.name: task for task in tasks}

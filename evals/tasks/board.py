@@ -37,6 +37,7 @@ from evals.answers import (
 )
 from evals.cases import Case, Completion, Outcome, Request, Verdict
 from evals.grading import read_move
+from evals.pieces import name_pieces, overlap
 from evals.prompts import position
 from evals.puzzles import Puzzle
 from evals.tasks.move import UNASKED, failed
@@ -75,19 +76,6 @@ def asked_square(puzzle: Puzzle) -> chess.Square:
     return seen[_draw(puzzle, "square", len(seen))] ^ flip
 
 
-def name_pieces(board: chess.Board) -> frozenset[str]:
-    """Every piece with its square: `Ke1`, `pe7`."""
-    return frozenset(
-        piece.symbol() + chess.square_name(square) for square, piece in board.piece_map().items()
-    )
-
-
-def overlap(given: frozenset[str], wanted: frozenset[str]) -> tuple[float, float]:
-    """Precision and recall of a set of answers; 1.0 where there was nothing to get wrong or to miss."""
-    both = len(given & wanted)
-    return (both / len(given) if given else 1.0, both / len(wanted) if wanted else 1.0)
-
-
 def _wanted_moves(puzzle: Puzzle, skill: str) -> frozenset[str]:
     board = puzzle.board()
     if skill == "captures":
@@ -107,7 +95,7 @@ def _moves_given(board: chess.Board, texts: Sequence[str]) -> frozenset[str]:
 def _judge_set(given: frozenset[str], wanted: frozenset[str]) -> Verdict:
     precision, recall = overlap(given, wanted)
     exact = given == wanted
-    checks = {"precision": round(precision, 4), "recall": round(recall, 4), "exact": exact}
+    checks = {"precision": precision, "recall": recall, "exact": exact}
     solution = " ".join(sorted(wanted))
     if exact:
         return Verdict(Outcome.SOLVED, None, solution, "", checks)
@@ -130,8 +118,8 @@ def _judge_position(text: str, wanted: chess.Board) -> Verdict:
         wanted.fullmove_number,
     )
     checks = {
-        "precision": round(precision, 4),
-        "recall": round(recall, 4),
+        "precision": precision,
+        "recall": recall,
         "exact": same,
         "counters": counters,
     }
