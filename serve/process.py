@@ -1,0 +1,229 @@
+"""vLLM as a local process: started at once, waited for, and never left behind."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+from serve import reaper
+from serve.diagnosis import diagnose, last_words
+from serve.endpoint import Endpoint, Progress, attach, silent
+from serve.errors import ServeError
+from serve.machine import (
+    LOOPBACK,
+    check_device,
+    check_folders,
+    check_installed,
+    check_port,
+    cores,
+    detect_device,
+    free_port,
+)
+from serve.spec import Device, ServeSpec, is_folder
+from serve.wire import UnreachableError, send
+
+# `python -m` and not the `vllm` script: under the CPU build the script looks up a distribution called `vllm`.
+MODULE = "vllm.entrypoints.openai.api_server"
+TERM_GRACE = 10.0
+"""Seconds from SIGTERM to SIGKILL at the end."""
+POLL = 0.25
+
+SCHEMA: dict[str, Any] = {
+    "type": "object",
+    "properties": {"ready": {"type": "boolean"}},
+    "required": ["ready"],
+    "additionalProperties": False,
+}
+
+
+@dataclass(slots=True)
+class LocalServer:
+    """A vLLM that this process started. Use `start`, `wait`, `stop`; or `with` to stop at the end."""
+
+    base_url: str
+    log_path: Path
+    manifest: Mapping[str, Any]
+    """What was started, for the record of a run: command line, device, spec. No secret."""
+    api_key_env: str | None
+    _process: subprocess.Popen[bytes]
+    _reaper: subprocess.Popen[bytes]
+    _begun: float = field(default_factory=time.monotonic)
+
+    @classmethod
+    def start(
+        cls,
+        spec: ServeSpec,
+        *,
+        log_path: Path,
+        port: int | None = None,
+        device: Literal["auto", "cpu", "gpu"] = "auto",
+        host: str = LOOPBACK,
+        paths: Mapping[str, str] | None = None,
+        api_key_env: str | None = None,
+        extra_args: Sequence[str] = (),
+    ) -> LocalServer:
+        """Start vLLM and return at once; its output goes to `log_path`.
+
+        :param port: None for a free one.
+        :param paths: the folder of each Hub source of the spec (see `serve.adapters`).
+        :param api_key_env: the variable with the key that clients shall have to send.
+        :raises ServeError: vLLM is not installed, the port is taken, a folder is missing.
+        """
+        check_installed()
+        check_folders(spec)
+        chosen = detect_device() if device == "auto" else check_device(device)
+        port = free_port(host) if port is None else check_port(host, port)
+        argv = [*spec.argv(device=chosen, host=host, port=port, paths=paths), *extra_args]
+        environment = server_environment(spec, chosen, api_key_env)
+        log_path.parent.mkdir(parents=True, exist_ok=True)
+        watcher = start_reaper()
+        with log_path.open("ab", buffering=0) as log:
+            process = subprocess.Popen(
+                [sys.executable, "-m", MODULE, *argv],
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                env=environment,
+                # Its own session: the terminal's Ctrl-C is ours to handle, and killpg reaches its children.
+                start_new_session=True,
+            )
+        assert watcher.stdin
+        watcher.stdin.write(f"{process.pid}\n".encode())
+        watcher.stdin.flush()
+        manifest = {
+            "how": "local vllm",
+            "device": chosen,
+            "argv": [MODULE, *argv],
+            "environment": spec.environment(device=chosen, cores=cores()),
+        }
+        url = f"http://{host if host != '0.0.0.0' else LOOPBACK}:{port}/v1"
+        return cls(url, log_path, manifest, api_key_env, process, watcher)
+
+    def wait(self, timeout: float = 600.0, progress: Progress = silent) -> Endpoint:
+        """Wait until a model is listed and a request held to a schema is answered.
+
+        :raises ServeError: vLLM died (at once, with its last words), or is not ready after `timeout` seconds.
+        """
+        said = 0.0
+        endpoint: Endpoint | None = None
+        while endpoint is None:
+            self._check_alive()
+            elapsed = time.monotonic() - self._begun
+            if elapsed > timeout:
+                raise ServeError(
+                    f"vLLM was not ready after {timeout:.0f} s; wait longer with --startup-timeout. "
+                    f"{last_words(self.log_path)}"
+                )
+            if elapsed - said >= 5:
+                said = elapsed
+                progress(f"vLLM is starting ({elapsed:.0f} s)")
+            time.sleep(POLL)
+            # A bare connection is cheap; attach only once something listens.
+            if self._listens():
+                endpoint = attach(self.base_url, api_key_env=self.api_key_env, startup_timeout=timeout)
+        self._ask(endpoint, timeout)
+        progress(f"vLLM {endpoint.version or ''} is ready ({time.monotonic() - self._begun:.0f} s)")
+        return endpoint
+
+    def _listens(self) -> bool:
+        try:
+            return send(self.base_url.removesuffix("/v1") + "/health", timeout=5).status == 200
+        except UnreachableError:
+            return False
+
+    def _ask(self, endpoint: Endpoint, timeout: float) -> None:
+        """One request held to a strict schema: only now are all parts of the server loaded."""
+        body = {
+            "model": endpoint.models[0].id,
+            "messages": [{"role": "user", "content": "ready?"}],
+            "max_tokens": 16,
+            "temperature": 0,
+            "chat_template_kwargs": {"enable_thinking": False},
+            "response_format": {
+                "type": "json_schema",
+                "json_schema": {"name": "ready", "strict": True, "schema": SCHEMA},
+            },
+        }
+        try:
+            answer = endpoint.send("/chat/completions", body, timeout=timeout)
+        except UnreachableError as error:
+            time.sleep(1)
+            self._check_alive()
+            raise ServeError(f"vLLM lists its models but does not answer: {error}") from error
+        if answer.status != 200:
+            raise ServeError(f"vLLM answers {answer.status} to its first request: {answer.error}")
+
+    def _check_alive(self) -> None:
+        code = self._process.poll()
+        if code is not None:
+            self.stop()
+            how = f"exit status {code}" if code >= 0 else f"signal {signal.Signals(-code).name}"
+            raise ServeError(f"vLLM ended while starting ({how}). {diagnose(self.log_path)}")
+
+    @property
+    def pid(self) -> int:
+        """The server's process, which leads its process group."""
+        return self._process.pid
+
+    def stop(self) -> None:
+        """Stop the server and all its children; safe to call again."""
+        group = self._process.pid
+        if reaper.alive(group):
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(group, signal.SIGTERM)
+            deadline = time.monotonic() + TERM_GRACE
+            while self._process.poll() is None and time.monotonic() < deadline:
+                time.sleep(0.05)
+            # What the server's own end left of its group: engine and worker processes that hang.
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(group, signal.SIGKILL)
+        self._process.wait()
+        if self._reaper.stdin and not self._reaper.stdin.closed:
+            with contextlib.suppress(BrokenPipeError):
+                self._reaper.stdin.write(b"done\n")
+                self._reaper.stdin.close()
+        self._reaper.wait()
+
+    def __enter__(self) -> LocalServer:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self.stop()
+
+
+def start_reaper() -> subprocess.Popen[bytes]:
+    """The process that kills the server where this one dies without stopping it."""
+    return subprocess.Popen(
+        [sys.executable, "-I", "-S", reaper.__file__],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+    )
+
+
+def server_environment(spec: ServeSpec, device: Device, api_key_env: str | None) -> dict[str, str]:
+    """This process's environment with what the server needs; the key travels here and never in arguments.
+
+    :raises ServeError: `api_key_env` names a variable that is not set.
+    """
+    environment = dict(os.environ)
+    # vLLM is 20 s of compiling to bytecode where that is not kept; pytest's own setting must not reach it.
+    environment.pop("PYTHONDONTWRITEBYTECODE", None)
+    environment.pop("VLLM_API_KEY", None)
+    environment |= {"PYTHONUNBUFFERED": "1", **spec.environment(device=device, cores=cores())}
+    if is_folder(spec.base) and all(is_folder(source) for source in spec.adapters.values()):
+        environment |= {"HF_HUB_OFFLINE": "1"}
+    if api_key_env:
+        environment["VLLM_API_KEY"] = (
+            Endpoint("", (), api_key_env=api_key_env).headers()["Authorization"].removeprefix("Bearer ")
+        )
+    return environment

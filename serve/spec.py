@@ -1,0 +1,293 @@
+"""What to serve: one spec for vLLM on this machine, vLLM on Modal, and the PEFT reference server.
+
+A spec is a small TOML file. From it, and from nothing else, come vLLM's command line (`ServeSpec.argv`) and
+its environment (`ServeSpec.environment`); both are pure, so a test holds them against vLLM's own parser.
+"""
+
+from __future__ import annotations
+
+import difflib
+import re
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from serve.errors import ServeError
+
+SPECS = Path(__file__).parent / "specs"
+Device = Literal["cpu", "gpu"]
+Rank = Literal[1, 8, 16, 32, 64, 128, 256, 320, 512]
+"""The ranks for which vLLM has kernels (`--max-lora-rank`)."""
+GIB = 2**30
+
+
+class _Table(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class StructuredOutputs(_Table):
+    """How the JSON schema of a request is enforced."""
+
+    backend: Literal["xgrammar", "guidance", "outlines", "auto"] = "xgrammar"
+    disable_any_whitespace: bool = True
+    """Without it, weak models emit white space until `max_tokens`. Needs xgrammar or guidance."""
+
+
+class CpuSettings(_Table):
+    """What differs where vLLM runs on a CPU."""
+
+    dtype: str = "float32"
+    """float32: greedy answers must not depend on which requests share a batch."""
+    kv_cache_gib: float = Field(default=1.0, gt=0)
+    max_num_seqs: int = Field(default=64, ge=1)
+    max_num_batched_tokens: int = Field(default=2048, ge=64)
+    block_size: int = 32
+    """Tokens per cache block. vLLM's own 128 on a CPU never shares a system prompt shorter than that."""
+
+
+class ModalSettings(_Table):
+    """Where and how long vLLM runs on Modal, and how much of it."""
+
+    gpu: str = "L4"
+    idle_timeout: int = Field(default=300, ge=2)
+    """Seconds without a request after which the container stops."""
+    startup_timeout: int = Field(default=1200, ge=1)
+    """Seconds until the first answer, downloads and compilation included."""
+    max_containers: int = Field(default=1, ge=1)
+    max_inputs: int = Field(default=256, ge=1)
+    """Requests in flight in one container."""
+    region: str = "us-east"
+
+
+class ServeSpec(_Table):
+    """A base model, its adapters, and how vLLM serves them."""
+
+    name: str = Field(pattern=r"^[a-z0-9][a-z0-9._-]*$")
+    base: str
+    """Hub repository, or a local folder where it starts with `.`, `/` or `~`."""
+    revision: str | None = None
+    """Commit, tag or branch of a Hub base."""
+    base_name: str = ""
+    """The model id under which the base is served; default: the repository's or folder's name."""
+    adapters: dict[Annotated[str, Field(pattern=r"^[\w.-]+$")], str] = {}
+    """Served model id -> `repo@revision` on the Hub, or a local folder."""
+    ask: dict[str, str] = {}
+    """Task -> the served model that it is asked of; `default` stands for every task not listed."""
+    max_model_len: int = Field(default=4096, ge=16)
+    max_lora_rank: Rank = 16
+    max_loras: int = Field(default=2, ge=1)
+    """Adapters in one batch. vLLM's default is 1, which makes candidate and baseline wait for each other."""
+    lora_target_modules: tuple[str, ...] = ()
+    """The only modules that adapters may change, as PEFT names them; empty: all. Fewer are faster."""
+    dynamic_adapters: bool = False
+    """Allow adapters to be loaded while the server runs. Never on a public address without a key."""
+    reasoning_parser: str | None = None
+    """vLLM's parser for `<think>`. On a model that does not think it switches the schema off."""
+    thinks: bool | None = None
+    """Whether the model thinks; None: its chat template says so, once its files are here."""
+    structured_outputs: StructuredOutputs = StructuredOutputs()
+    dtype: str = "auto"
+    eager: bool = False
+    """True starts four times faster and answers several times slower (design: measured on one H200)."""
+    gpu_memory_utilization: float = Field(default=0.90, gt=0, le=1)
+    max_num_seqs: int | None = Field(default=None, ge=1)
+    batch_invariance: bool = False
+    """Same answer whatever else is in the batch (NVIDIA 8.0 and later), at 20 to 35% of the throughput."""
+    extra_args: tuple[str, ...] = ()
+    """More arguments for vLLM, put last so that they win."""
+    cpu: CpuSettings = CpuSettings()
+    modal: ModalSettings = ModalSettings()
+
+    @model_validator(mode="after")
+    def _consistent(self) -> ServeSpec:
+        served = [self.served_base, *self.adapters]
+        for task, model in self.ask.items():
+            if model not in served:
+                raise ValueError(f"ask.{task}: {model!r} is not served; served are {', '.join(served)}")
+        if self.served_base in self.adapters:
+            raise ValueError(f"adapters: {self.served_base!r} is also the base's name")
+        if self.structured_outputs.disable_any_whitespace and self.structured_outputs.backend not in (
+            "xgrammar",
+            "guidance",
+        ):
+            raise ValueError("structured_outputs: disable_any_whitespace needs xgrammar or guidance")
+        if self.reasoning_parser and (self.thinks is False or "instruct-2507" in self.base.lower()):
+            raise ValueError(
+                f"reasoning_parser: {self.base!r} does not think, so {self.reasoning_parser!r} waits for "
+                "'</think>' for ever and never enforce the schema; remove it"
+            )
+        return self
+
+    @property
+    def served_base(self) -> str:
+        """The model id of the base."""
+        return self.base_name or Path(self.base).name
+
+    def model_for(self, task: str) -> str | None:
+        """The served model that `task` is asked of by default; None where the spec does not say."""
+        return self.ask.get(task, self.ask.get("default"))
+
+    def argv(
+        self,
+        *,
+        device: Device,
+        host: str = "127.0.0.1",
+        port: int = 8000,
+        paths: Mapping[str, str] | None = None,
+    ) -> list[str]:
+        """vLLM's arguments, without the program.
+
+        `paths` gives the folder of each source that has been resolved; a source without one stays as it is.
+        """
+        paths = paths or {}
+        base = paths.get(self.base, self.base)
+        args = ["--model", base, "--served-model-name", self.served_base, "--host", host, "--port", str(port)]
+        if self.revision and base == self.base:
+            args += ["--revision", self.revision]
+        args += ["--max-model-len", str(self.max_model_len)]
+        args += self._device_args(device)
+        if self.adapters or self.dynamic_adapters:
+            args += self._lora_args(paths)
+        if self.reasoning_parser:
+            args += ["--reasoning-parser", self.reasoning_parser]
+        args += ["--structured-outputs-config.backend", self.structured_outputs.backend]
+        if self.structured_outputs.disable_any_whitespace:
+            args += ["--structured-outputs-config.disable_any_whitespace", "true"]
+        # One line per request in the log would hide the ones that say what went wrong.
+        return [*args, "--disable-uvicorn-access-log", *self.extra_args]
+
+    def _device_args(self, device: Device) -> list[str]:
+        if device == "cpu":
+            cpu = self.cpu
+            args = ["--dtype", cpu.dtype, "--enforce-eager", "--block-size", str(cpu.block_size)]
+            args += ["--kv-cache-memory-bytes", str(int(cpu.kv_cache_gib * GIB))]
+            args += ["--max-num-seqs", str(self.max_num_seqs or cpu.max_num_seqs)]
+            return [*args, "--max-num-batched-tokens", str(cpu.max_num_batched_tokens)]
+        args = ["--dtype", self.dtype, "--gpu-memory-utilization", str(self.gpu_memory_utilization)]
+        if self.eager:
+            args.append("--enforce-eager")
+        if self.max_num_seqs:
+            args += ["--max-num-seqs", str(self.max_num_seqs)]
+        return args
+
+    def _lora_args(self, paths: Mapping[str, str]) -> list[str]:
+        args = ["--enable-lora", "--max-loras", str(self.max_loras)]
+        args += ["--max-cpu-loras", str(max(self.max_loras, len(self.adapters)) + 2)]
+        args += ["--max-lora-rank", str(self.max_lora_rank)]
+        if self.lora_target_modules:
+            args += ["--lora-target-modules", *self.lora_target_modules]
+        if self.adapters:
+            modules = (f"{name}={paths.get(source, source)}" for name, source in self.adapters.items())
+            args += ["--lora-modules", *modules]
+        return args
+
+    def environment(self, *, device: Device, cores: int = 2) -> dict[str, str]:
+        """The variables that vLLM needs beside its arguments; `cores` are those that it may use."""
+        env = {"VLLM_NO_USAGE_STATS": "1", "DO_NOT_TRACK": "1", "NO_COLOR": "1"}
+        if self.dynamic_adapters:
+            env["VLLM_ALLOW_RUNTIME_LORA_UPDATING"] = "True"
+        if device == "cpu":
+            # In one process the engine and its worker import vLLM once: 15 to 20 s less to start on 2 cores.
+            # vLLM then binds no threads, so their number is said here.
+            env |= {"VLLM_ENABLE_V1_MULTIPROCESSING": "0", "OMP_NUM_THREADS": str(max(1, cores))}
+        elif self.batch_invariance:
+            env["VLLM_BATCH_INVARIANT"] = "1"
+        return env
+
+
+def is_folder(source: str) -> bool:
+    """True where a source names a local folder, and not a Hub repository."""
+    return source.startswith((".", "/", "~"))
+
+
+def load_spec(name_or_path: str | Path) -> ServeSpec:
+    """Load a shipped spec by its name, or one from a TOML file; its folders are relative to the file.
+
+    :raises ServeError: there is no such spec, or it is wrong: names the key and its line.
+    """
+    path = Path(name_or_path)
+    if path.suffix != ".toml" and not path.is_file():
+        path = SPECS / f"{name_or_path}.toml"
+        if not path.is_file():
+            shipped = ", ".join(sorted(spec.stem for spec in SPECS.glob("*.toml")))
+            raise ServeError(
+                f"no serve spec {str(name_or_path)!r}: shipped are {shipped}; or give a .toml file"
+            )
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise ServeError(f"serve spec {str(path)!r} cannot be read: {error}") from error
+    return parse_spec(text, path)
+
+
+def parse_spec(text: str, path: Path) -> ServeSpec:
+    """Read a spec's TOML text; `path` is where it came from.
+
+    :raises ServeError: see `load_spec`.
+    """
+    try:
+        data = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise ServeError(f"{path}: not valid TOML: {error}") from error
+    try:
+        spec = ServeSpec.model_validate({"name": path.stem, **data})
+    except ValidationError as error:
+        raise ServeError(_explain(error, text, path)) from error
+    folder = path.resolve().parent
+
+    def absolute(source: str) -> str:
+        return str((folder / Path(source).expanduser()).resolve()) if is_folder(source) else source
+
+    return spec.model_copy(
+        update={
+            "base": absolute(spec.base),
+            "base_name": spec.served_base,
+            "adapters": {name: absolute(source) for name, source in spec.adapters.items()},
+        }
+    )
+
+
+def _explain(error: ValidationError, text: str, path: Path) -> str:
+    """The first thing wrong with a spec, with the key, its line, and the key that was perhaps meant."""
+    first = error.errors()[0]
+    keys = [str(part) for part in first["loc"] if part != "[key]"]
+    line = _line_of(keys, text)
+    where = f"{path}:{line}" if line else str(path)
+    key = ".".join(keys)
+    if first["type"] == "extra_forbidden":
+        known = _known_keys(keys[:-1])
+        near = difflib.get_close_matches(keys[-1], known, n=1)
+        hint = f"did you mean {near[0]!r}?" if near else f"known keys are {', '.join(known)}"
+        return f"{where}: unknown key {key!r}; {hint}"
+    if first["type"] == "missing":
+        return f"{where}: the key {key!r} is missing"
+    message = first["msg"].removeprefix("Value error, ")
+    return f"{where}: {key} = {first['input']!r}: {message}" if key else f"{where}: {message}"
+
+
+def _known_keys(table: list[str]) -> list[str]:
+    model: type[BaseModel] = ServeSpec
+    for key in table:
+        annotation = model.model_fields[key].annotation
+        if not (isinstance(annotation, type) and issubclass(annotation, BaseModel)):
+            return []
+        model = annotation
+    return list(model.model_fields)
+
+
+def _line_of(keys: list[str], text: str) -> int | None:
+    """The line, from 1, on which a dotted key of a TOML text is set."""
+    if not keys:
+        return None
+    table: list[str] = []
+    for number, line in enumerate(text.splitlines(), start=1):
+        if header := re.match(r"\s*\[([^\[\]]+)\]", line):
+            table = [part.strip().strip("\"'") for part in header[1].split(".")]
+            if table == keys:
+                return number
+        elif (key := re.match(r"\s*([\w.\"'-]+)\s*=", line)) and [*table, key[1].strip("\"'")] == keys:
+            return number
+    return None
