@@ -33,6 +33,8 @@ class Section:
     title: str
     """As it is written, without the step number and the markup."""
     body: str
+    heading: str
+    """The whole row as it is written: `## Step 1: FEN parsing`."""
 
 
 def _fold(title: str) -> str:
@@ -47,7 +49,7 @@ def read_sections(trace: str, expected: Sequence[str]) -> list[Section]:
     without these; text behind a colon belongs to the body.
     """
     known = {_fold(title) for title in expected}
-    found: list[tuple[str, int, int]] = []
+    found: list[tuple[str, int, int, str]] = []
     for match in _HEADING.finditer(trace):
         raw = match["title"]
         if not raw or not (match["mark"] or match["step"] or match["bold"]):
@@ -56,11 +58,13 @@ def read_sections(trace: str, expected: Sequence[str]) -> list[Section]:
         title = head.strip(" \t*_:")
         if not (match["mark"] or match["step"]) and _fold(title) not in known:
             continue
-        body = match.start("title") + len(head) + 1 if colon else match.end()
-        found.append((title, match.start(), body))
-    ends = [start for _, start, _ in found[1:]] + [len(trace)]
-    parts = zip(found, ends, strict=True)
-    return [Section(title, trace[body:end].strip(" \n*_")) for (title, _, body), end in parts]
+        start, head_end = match.start(), match.start("title") + len(head)
+        found.append((title, start, head_end + len(colon), trace[start:head_end].strip()))
+    ends = [*(start for _, start, *_ in found[1:]), len(trace)]
+    return [
+        Section(title, trace[body:end].strip(" \n*_"), heading)
+        for (title, _, body, heading), end in zip(found, ends, strict=False)
+    ]
 
 
 def find_section(sections: Sequence[Section], *words: str) -> Section | None:

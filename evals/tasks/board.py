@@ -76,6 +76,11 @@ def asked_square(puzzle: Puzzle) -> chess.Square:
     return seen[_draw(puzzle, "square", len(seen))] ^ flip
 
 
+def _moves_after(puzzle: Puzzle) -> tuple[str, ...]:
+    """The moves that `after` asks to play: the solution's first four half moves, or all of a shorter one."""
+    return puzzle.solution[:4]
+
+
 def _wanted_moves(puzzle: Puzzle, skill: str) -> frozenset[str]:
     board = puzzle.board()
     if skill == "captures":
@@ -146,7 +151,7 @@ class BoardTask:
         if skill == "moves":
             more["square"] = chess.square_name(asked_square(puzzle))
         if skill == "after":
-            more["moves"] = " ".join(puzzle.solution)
+            more["moves"] = " ".join(_moves_after(puzzle))
         prompt = self.settings.prompts[f"board-{skill}"]
         yield self.settings.request(self.name, prompt, position(puzzle.board(), **more), _SHAPES[skill][1])
 
@@ -172,7 +177,7 @@ def judge_skill(case: Case, answer: Answer) -> Verdict:
         case MovesAnswer():
             return _judge_set(_moves_given(board, answer.moves), _wanted_moves(puzzle, case.variant))
         case FenAnswer():
-            return _judge_position(answer.fen, puzzle.board(len(puzzle.solution)))
+            return _judge_position(answer.fen, puzzle.board(len(_moves_after(puzzle))))
         case CheckAnswer():
             wanted = board.is_check()
             outcome = Outcome.SOLVED if answer.check == wanted else Outcome.MISSED

@@ -1,0 +1,44 @@
+"""`python -m evals`: what there is to do with the suites besides running them.
+
+python -m evals diff-format MODEL_A MODEL_B   what changed between the stored formats of two model versions
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from evals.snapshots import SNAPSHOTS, diff_formats, stored_format
+
+
+def diff_format(before: str, after: str, root: Path = SNAPSHOTS) -> int:
+    """Print what changed between two stored formats. Returns 1 if anything did, else 0, as diff does."""
+    lines = diff_formats(stored_format(before, root), stored_format(after, root), before, after)
+    print("\n".join(lines) if lines else f"{before} and {after} have the same format")
+    return 1 if lines else 0
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command; returns the exit status: 0, 1 where formats differ, 2 for a user's error."""
+    parser = argparse.ArgumentParser(
+        prog="python -m evals", description="What there is to do with the suites besides running them."
+    )
+    commands = parser.add_subparsers(dest="command", required=True)
+    diff = commands.add_parser("diff-format", help="compare the stored formats of two model versions")
+    diff.add_argument("before", metavar="MODEL_A")
+    diff.add_argument("after", metavar="MODEL_B")
+    diff.add_argument(
+        "--snapshots", type=Path, default=SNAPSHOTS, help="folder with a folder per model version"
+    )
+    options = parser.parse_args(arguments)
+    try:
+        return diff_format(options.before, options.after, options.snapshots)
+    except FileNotFoundError as error:
+        print(f"python -m evals: {error}", file=sys.stderr)
+        return 2
+
+
+if __name__ == "__main__":
+    sys.exit(main())

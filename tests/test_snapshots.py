@@ -1,0 +1,232 @@
+"""Format snapshots: what changes them, what does not, and how a difference reads."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import pytest
+
+from evals.__main__ import main
+from evals.cases import Case, Completion, Task
+from evals.snapshots import Skeleton, band, model_folder, skeleton
+from evals.tasks import TaskSettings, build_tasks
+from tests.positions import random_puzzles
+from tests.traces import HEADINGS, write_answer, write_trace
+
+Change = Callable[[str, str], Completion]
+Answered = list[tuple[Case, Sequence[Completion]]]
+CASES = [Case("reasoning", puzzle) for puzzle in random_puzzles(seed=7, count=40)]
+
+pytest_plugins = ["pytester"]
+
+
+def as_trained(trace: str, answer: str) -> Completion:
+    return Completion(content=answer, reasoning=trace, finish_reason="stop")
+
+
+def answers(change: Change = as_trained) -> Answered:
+    """Forty answers, in the trained format or as `change` makes them of trace and answer."""
+    return [(case, [change(write_trace(case.puzzle), write_answer(case.puzzle))]) for case in CASES]
+
+
+@pytest.fixture(scope="module")
+def task() -> Task:
+    return build_tasks(TaskSettings())["reasoning"]
+
+
+@pytest.fixture(scope="module")
+def trained(task: Task) -> Skeleton:
+    return skeleton(task, answers())
+
+
+def changed_lines(before: Skeleton, after: Skeleton) -> set[str]:
+    """The rows of `after` that are not in `before`, and the other way round."""
+    return {" ".join(line.split()) for line in {*before.text.splitlines()} ^ {*after.text.splitlines()}}
+
+
+def test_wording_and_the_order_of_cases_do_not_change_it(task: Task, trained: Skeleton) -> None:
+    def reword(trace: str, answer: str) -> Completion:
+        return Completion(content=answer, reasoning=trace.replace("less good", "weaker"), latency=2.0)
+
+    shuffled = answers(reword)
+    random.Random(3).shuffle(shuffled)
+    assert skeleton(task, shuffled).text == trained.text
+    assert trained.fits(trained.text)
+
+
+OTHER_FORMATS: dict[str, tuple[Change, str]] = {
+    "a section is dropped": (
+        lambda trace, answer: Completion(content=answer, reasoning=trace.replace(HEADINGS[3], "")),
+        "## Step 4: Candidate Moves always",
+    ),
+    "a section is renamed": (
+        lambda trace, answer: Completion(
+            content=answer, reasoning=trace.replace("Position Summary", "Assessment")
+        ),
+        "## Step 3: Assessment always",
+    ),
+    "a field is renamed": (
+        lambda trace, answer: Completion(content=answer.replace("themes", "motifs"), reasoning=trace),
+        "motifs: list of text always",
+    ),
+    "a field has another type": (
+        lambda trace, answer: Completion(
+            content=answer.replace('"best_move": "', '"best_move": ["').replace('"}', '"]}'),
+            reasoning=trace,
+        ),
+        "best_move: list of text always",
+    ),
+    "the answer is in the trace": (
+        lambda trace, answer: Completion(content=None, reasoning=f"{trace}\n{answer}"),
+        "holds the answer always",
+    ),
+    "</think> is lost": (
+        lambda trace, answer: Completion(content=f"<think>\n{trace}\n{answer}", finish_reason="stop"),
+        "closed never",
+    ),
+    "there is no trace": (
+        lambda _, answer: Completion(content=answer),
+        "present never",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", OTHER_FORMATS)
+def test_another_format_differs_where_it_is_another(task: Task, trained: Skeleton, name: str) -> None:
+    change, expected = OTHER_FORMATS[name]
+    other = skeleton(task, answers(change))
+    assert not other.fits(trained.text)
+    assert not trained.fits(other.text)
+    assert expected in changed_lines(trained, other)
+
+
+def test_two_sections_in_the_other_order_differ(task: Task, trained: Skeleton) -> None:
+    def swap(trace: str, answer: str) -> Completion:
+        parts = trace.split("\n\n")
+        return Completion(content=answer, reasoning="\n\n".join([parts[1], parts[0], *parts[2:]]))
+
+    assert not skeleton(task, answers(swap)).fits(trained.text)
+
+
+def test_a_rate_near_the_edge_of_its_band_matches_both_bands() -> None:
+    stored = Skeleton({"checks": {"faithful": 0.61}}).text
+    assert "mostly" in stored
+    assert Skeleton({"checks": {"faithful": 0.58}}).fits(stored)
+    assert not Skeleton({"checks": {"faithful": 0.5}}).fits(stored)
+
+
+def test_a_heading_that_comes_and_goes_matches_a_snapshot_without_it() -> None:
+    stored = Skeleton({"sections, in their order": {"# One": 1.0, "# Rare": 0.04}}).text
+    assert "# Rare" not in stored
+    assert Skeleton({"sections, in their order": {"# One": 1.0, "# Rare": 0.06}}).fits(stored)
+    assert not Skeleton({"sections, in their order": {"# One": 1.0, "# Rare": 0.5}}).fits(stored)
+
+
+def test_bands_cover_every_rate() -> None:
+    assert [band(rate) for rate in (1.0, 0.95, 0.7, 0.3, 0.1, 0.0)] == [
+        *("always", "always", "mostly", "partly", "rarely", "never")
+    ]
+
+
+def test_no_answer_is_no_format(task: Task) -> None:
+    with pytest.raises(ValueError, match="no reasoning case was answered"):
+        skeleton(task, answers(lambda _, __: Completion(error="connection refused")))
+
+
+SUITE = """
+import pytest
+from evals.snapshots import FormatExtension, Skeleton
+
+@pytest.mark.parametrize("n", range(6))
+def test_case(n):
+    pass
+
+def test_format(snapshot, request):
+    heading = request.config.getoption("--heading")
+    found = Skeleton({"sections, in their order": {"# One": 1.0, heading: 1.0}})
+    assert found == snapshot.use_extension(FormatExtension)
+"""
+CONFTEST = """
+def pytest_addoption(parser):
+    parser.addoption("--heading")
+    parser.addoption("--model")
+
+def pytest_configure(config):
+    config.option.snapshot_dirname = "__snapshots__/" + config.getoption("--model")
+"""
+
+
+@pytest.fixture
+def suite(pytester: pytest.Pytester) -> pytest.Pytester:
+    """A small suite with a format snapshot per model, as the reasoning suite has it."""
+    pytester.makepyfile(test_suite=SUITE)
+    pytester.makeconftest(CONFTEST)
+    # The plugins of this repository's own suites have no place in it.
+    pytester.makeini("[pytest]\naddopts = -p syrupy -p xdist")
+    return pytester
+
+
+def run(suite: pytest.Pytester, *options: str) -> pytest.RunResult:
+    return suite.runpytest_inprocess("--model", "pawn", *options)
+
+
+def test_a_missing_snapshot_fails_and_a_written_one_passes(suite: pytest.Pytester) -> None:
+    run(suite, "--heading", "# Two").assert_outcomes(passed=6, failed=1)
+    run(suite, "--heading", "# Two", "--snapshot-update").assert_outcomes(passed=7)
+    run(suite, "--heading", "# Two").assert_outcomes(passed=7)
+
+
+def test_the_failure_shows_what_changed(suite: pytest.Pytester) -> None:
+    run(suite, "--heading", "# Two", "--snapshot-update")
+    result = run(suite, "--heading", "# Second")
+    result.assert_outcomes(passed=6, failed=1)
+    result.stdout.re_match_lines([r"E +-  # Two +always", r"E +\+  # Second +always"])
+
+
+def test_updating_with_workers_keeps_every_model_s_snapshot(suite: pytest.Pytester) -> None:
+    run(suite, "--heading", "# Two", "--snapshot-update", "-n", "2").assert_outcomes(passed=7)
+    other = suite.runpytest_inprocess(
+        "--model", "other", "--heading", "# Second", "--snapshot-update", "-n2"
+    )
+    other.assert_outcomes(passed=7)
+    stored = {path.relative_to(suite.path).parts[1] for path in suite.path.rglob("*.txt")}
+    assert stored == {"pawn", "other"}
+    run(suite, "--heading", "# Two", "-n", "2").assert_outcomes(passed=7)
+
+
+def test_updating_a_part_of_the_suite_deletes_nothing(suite: pytest.Pytester) -> None:
+    run(suite, "--heading", "# Two", "--snapshot-update")
+    run(suite, "--heading", "# Two", "--snapshot-update", "-k", "test_case")
+    run(suite, "--heading", "# Two").assert_outcomes(passed=7)
+
+
+def store(root: Path, model: str, found: Skeleton) -> None:
+    folder = root / model_folder(model) / "test_reasoning"
+    folder.mkdir(parents=True)
+    (folder / "test_reasoning_format.txt").write_text(found.text, encoding="utf-8")
+
+
+def test_diff_format_prints_what_changed(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], trained: Skeleton
+) -> None:
+    drifted = Skeleton({**trained.groups, "sections, in their order": {"# Plan": 1.0}})
+    store(tmp_path, "org/pawn@1", trained)
+    store(tmp_path, "org/pawn@2", drifted)
+    command = ["diff-format", "org/pawn@1", "--snapshots", str(tmp_path)]
+    assert main([*command, "org/pawn@1"]) == 0
+    assert main([*command, "org/pawn@2"]) == 1
+    printed = capsys.readouterr().out
+    assert "-  ## Step 6: Solution" in printed
+    assert "+  # Plan" in printed
+
+
+def test_diff_format_of_an_unknown_model_names_the_known_ones(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], trained: Skeleton
+) -> None:
+    store(tmp_path, "pawn", trained)
+    assert main(["diff-format", "pawn", "pwan", "--snapshots", str(tmp_path)]) == 2
+    error = capsys.readouterr().err
+    assert "no format snapshot of 'pwan'" in error
+    assert "there are snapshots of pawn" in error
