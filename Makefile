@@ -26,10 +26,10 @@ help: ## list the targets
 	@touch $@
 
 evals: .venv/.made ## serve the embedded model with a real vLLM and run the evaluation suites on it
-	$(BIN)/pytest evals
+	$(BIN)/pytest evals $(ARGS)
 
 test: .venv/.made ## run the tests of the harness
-	$(BIN)/pytest tests -n 2 --dist loadgroup
+	$(BIN)/pytest tests -n 2 --dist loadgroup $(ARGS)
 
 lint: .venv/.made ## ruff and pyright
 	$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/pyright

@@ -31,7 +31,7 @@ class BrokerClosedError(RuntimeError):
 
 
 class Source(Protocol):
-    """Where a test gets its completions from: the broker itself or, in an xdist worker, a link to it."""
+    """Where a test gets its completions from: the session itself or, in an xdist worker, a link to it."""
 
     def take(self, case: Case) -> Sequence[Completion]:
         """The completions of every turn of a case, waiting for them if need be."""
@@ -39,6 +39,10 @@ class Source(Protocol):
 
     def take_all(self, task: str) -> Sequence[Answered]:
         """Every planned case of a task with its completions, waiting for the last one."""
+        ...
+
+    def model_of(self, task: str) -> str:
+        """The served model that a task is asked of."""
         ...
 
 

@@ -118,19 +118,22 @@ def open_client(
     )
 
 
-async def ask(client: AsyncOpenAI, body: Mapping[str, Any], *, attempts: int = 6) -> Completion:
+async def ask(
+    client: AsyncOpenAI, body: Mapping[str, Any], *, attempts: int = 6, backoff: float = 1.0
+) -> Completion:
     """Send one request until an answer comes or `attempts` are used up.
 
-    Retried: connection failures, time-outs, and the statuses that mean "not now". Backoff doubles from
-    0.5 s to 30 s with full jitter (https://aws.amazon.com/blogs/architecture/exponential-backoff-and-jitter/),
-    or waits as long as `Retry-After` says. Never raises for what a server did: `Completion.error` says it.
+    Retried: connection failures, time-outs, and the statuses that mean "not now". The wait before the next
+    attempt doubles from `backoff` seconds to 30 s, with full jitter
+    (https://aws.amazon.com/blogs/architecture/exponential-backoff-and-jitter/), or is as long as
+    `Retry-After` says. Never raises for what a server did: `Completion.error` says it.
     """
     import openai
 
     error = ""
     for attempt in range(1, attempts + 1):
         started = time.perf_counter()
-        wait = random.uniform(0, min(LONGEST_BACKOFF, 0.5 * 2**attempt))
+        wait = random.uniform(0, min(LONGEST_BACKOFF, backoff * 2 ** (attempt - 1)))
         try:
             payload = await client.post("/chat/completions", cast_to=object, body=dict(body))
         except openai.APIStatusError as failure:
@@ -138,15 +141,30 @@ async def ask(client: AsyncOpenAI, body: Mapping[str, Any], *, attempts: int = 6
             if failure.status_code not in RETRY_STATUSES:
                 return Completion(error=error, attempts=attempt)
             wait = max(wait, _retry_after(failure))
-        except openai.APITimeoutError:
-            error = f"no answer within {time.perf_counter() - started:.0f} s"
         except openai.APIConnectionError as failure:
-            error = f"connection failed: {failure.__cause__ or failure}".strip().split("\n")[0][:200]
+            error = _transport_error(failure, time.perf_counter() - started)
         else:
             return read_completion(payload, latency=time.perf_counter() - started, attempts=attempt)
         if attempt < attempts:
             await asyncio.sleep(wait)
     return Completion(error=f"{error} (after {attempts} attempts)", attempts=attempts)
+
+
+def _transport_error(failure: BaseException, seconds: float) -> str:
+    """Why no answer came, on one line.
+
+    The SDK's aiohttp transport calls a refused connection a time-out; the deepest cause tells them apart.
+    """
+    cause = failure
+    while cause.__cause__ is not None:
+        cause = cause.__cause__
+    if isinstance(cause, OSError) and not isinstance(cause, TimeoutError):
+        return f"connection failed: {cause}"
+    import openai
+
+    if isinstance(failure, openai.APITimeoutError):
+        return f"no answer within {seconds:.1f} s"
+    return f"connection failed: {cause}"
 
 
 def _message(failure: Any) -> str:

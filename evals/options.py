@@ -11,10 +11,11 @@ import pytest
 
 from evals.cases import Constraint, Notation
 from evals.client import Sampling
+from evals.tasks import TASKS
 
 HERE = Path(__file__).parent
-TASKS = ("move", "line", "play", "reasoning", "board")
 Serving = Literal["local", "modal", "peft"]
+Device = Literal["auto", "cpu", "gpu"]
 Policy = Literal["gated", "strict"]
 
 
@@ -29,7 +30,7 @@ class Options:
     serve: Serving
     spec: str
     attach: bool
-    device: str
+    device: Device
     adapters: tuple[str, ...]
     startup_timeout: float
     preflight: bool
@@ -70,7 +71,7 @@ def add_options(parser: pytest.Parser) -> None:
         help="how to start a server when no --base-url is given (default: local)")  # fmt: skip
     add("--spec", default="pawn", metavar="NAME|FILE", help="serve spec to start (default: pawn, embedded)")
     add("--attach", action="store_true", help="with --serve modal: use the deployed app, start none")
-    add("--device", choices=("auto", "cpu", "gpu"), default="auto", help="where a local vLLM runs")
+    add("--device", choices=get_args(Device), default="auto", help="where a local vLLM runs")
     add("--adapter", metavar="NAME=SOURCE", action="append", default=[],
         help="load an adapter (repo@revision or folder) into a running server for this session")  # fmt: skip
     add("--startup-timeout", type=float, default=600.0, metavar="S",

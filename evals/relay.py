@@ -10,7 +10,7 @@ import secrets
 import shutil
 import tempfile
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from multiprocessing.connection import Client, Connection, Listener
 from pathlib import Path
 from typing import Any
@@ -27,11 +27,13 @@ def plan_digest(cases: Sequence[Case]) -> str:
 class Relay:
     """The controller's end. Listens on a socket in a private folder, which `address` and `key` open.
 
-    :param plan: called with the cases of each new plan.
+    :param plan: called with the cases of each new plan and how many were left out, by task.
     :param source: gives the broker, waiting until there is one.
     """
 
-    def __init__(self, plan: Callable[[Sequence[Case]], None], source: Callable[[], Source]) -> None:
+    def __init__(
+        self, plan: Callable[[Sequence[Case], Mapping[str, int]], None], source: Callable[[], Source]
+    ) -> None:
         self._plan, self._source = plan, source
         self._plans: set[str] = set()
         self._lock = threading.Lock()
@@ -79,10 +81,8 @@ class Relay:
                 self._plans.add(argument)
             return known
         if verb == "plan":
-            return self._plan(argument)
-        if verb == "take":
-            return self._source().take(argument)
-        return self._source().take_all(argument)
+            return self._plan(*argument)
+        return getattr(self._source(), verb)(argument)
 
 
 class RelayError(RuntimeError):
@@ -95,10 +95,10 @@ class Link:
     def __init__(self, address: str, key: str) -> None:
         self._connection = Client(address, family="AF_UNIX", authkey=key.encode())
 
-    def plan(self, cases: Sequence[Case]) -> None:
+    def plan(self, cases: Sequence[Case], left_out: Mapping[str, int]) -> None:
         """Tell the controller which cases will be wanted, in this order."""
         if not self._call("known", plan_digest(cases)):
-            self._call("plan", list(cases))
+            self._call("plan", (list(cases), dict(left_out)))
 
     def take(self, case: Case) -> Sequence[Completion]:
         """The completions of a case, waiting for them.
@@ -110,6 +110,10 @@ class Link:
     def take_all(self, task: str) -> Sequence[Answered]:
         """Every planned case of a task with its completions."""
         return self._call("take_all", task)
+
+    def model_of(self, task: str) -> str:
+        """The served model that a task is asked of."""
+        return self._call("model_of", task)
 
     def _call(self, verb: str, argument: Any) -> Any:
         self._connection.send((verb, argument))

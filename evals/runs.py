@@ -30,7 +30,7 @@ Record = dict[str, Any]
 """One line of `verdicts.jsonl`."""
 
 
-def verdict_record(case: Case, verdict: Verdict, model: str) -> Record:
+def verdict_record(case: Case, verdict: Verdict) -> Record:
     """The line that `verdicts.jsonl` keeps of a judged case."""
     return {
         "case": case.key,
@@ -40,7 +40,6 @@ def verdict_record(case: Case, verdict: Verdict, model: str) -> Record:
         "variant": case.variant,
         "sample": case.sample,
         "mirrored": case.mirrored,
-        "model": model,
         "outcome": verdict.outcome.value,
         "move": verdict.move,
         "solution": verdict.solution,
@@ -80,8 +79,9 @@ class Run:
             if not self._completions.closed:
                 self._completions.write(json.dumps(line, ensure_ascii=False) + "\n")
 
-    def add_verdict(self, record: Record) -> None:
+    def add_verdict(self, record: Record, model: str) -> None:
         """Keep one judged case; a case that was judged before in this run is not counted twice."""
+        record = {**record, "model": model}
         with self._lock:
             if record["case"] in self._judged:
                 return

@@ -1,0 +1,3 @@
+"""Options and session fixtures for `pytest evals`; `evals/plugin.py` has them all."""
+
+pytest_plugins = ["evals.plugin"]

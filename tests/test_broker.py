@@ -1,0 +1,213 @@
+"""The broker: every case once, so many in flight, whoever asks for the answer."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import threading
+from collections import Counter
+from collections.abc import Generator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+
+import pytest
+
+from evals.broker import GIVE_UP_AFTER, Asker, Broker, BrokerClosedError
+from evals.cases import Case, Completion, Outcome, Request, Verdict
+from evals.puzzles import Puzzle
+from evals.relay import Link, Relay
+
+
+class Talk:
+    """A task of up to `turns` requests that goes on while the answer is "go on"."""
+
+    name = "move"
+    prompt_names = ()
+
+    def __init__(self, turns: int = 1) -> None:
+        self._turns = turns
+
+    def turns(self, case: Case) -> Generator[Request, Completion, None]:
+        for turn in range(self._turns):
+            text = f"{case.puzzle.id} {turn}"
+            completion = yield Request(messages=({"role": "user", "content": text},), max_tokens=1)
+            if completion.content != "go on":
+                return
+
+    def judge(self, case: Case, completions: Sequence[Completion]) -> Verdict:
+        return Verdict(Outcome.SOLVED)
+
+
+def cases(n: int) -> list[Case]:
+    return [Case("move", Puzzle(str(number), "fen", ("e2e4", "e7e5"), 1500, set="s")) for number in range(n)]
+
+
+class Server:
+    """An asker that counts: how often each text was sent, and how many at once."""
+
+    def __init__(self, answer: Completion, delay: float = 0.0) -> None:
+        self.sent: list[str] = []
+        self.most = self._now = 0
+        self._answer, self._delay = answer, delay
+
+    async def __call__(self, case: Case, request: Request) -> Completion:
+        self._now += 1
+        self.most = max(self.most, self._now)
+        self.sent.append(request.messages[0]["content"])
+        await asyncio.sleep(self._delay)
+        self._now -= 1
+        return self._answer
+
+
+def forget(case: Case, turn: int, completion: Completion) -> None:
+    """Keep no record."""
+
+
+@contextmanager
+def broker_over(ask: Asker, task: Talk | None = None, concurrency: int = 8) -> Generator[Broker]:
+    broker = Broker(ask, {"move": task or Talk()}, concurrency=concurrency, record=forget)
+    try:
+        yield broker
+    finally:
+        broker.close()
+
+
+def test_planned_cases_are_asked_once_in_plan_order_however_they_are_taken() -> None:
+    server = Server(Completion(content="{}"), delay=0.001)
+    planned = cases(200)
+    with broker_over(server) as broker:
+        broker.plan(planned)
+        shuffled = random.Random(1).sample(planned, len(planned)) * 2
+        with ThreadPoolExecutor(8) as pool:
+            taken = list(pool.map(broker.take, shuffled))
+    assert all(completions[0].content == "{}" for completions in taken)
+    assert max(Counter(server.sent).values()) == 1
+    assert len(server.sent) == 200
+
+
+def test_concurrency_is_reached_and_never_passed() -> None:
+    server = Server(Completion(content="{}"), delay=0.01)
+    with broker_over(server, concurrency=16) as broker:
+        broker.plan(cases(64))
+        broker.take_all("move")
+    assert server.most == 16
+
+
+def test_a_case_that_someone_waits_for_overtakes_the_plan() -> None:
+    server = Server(Completion(content="{}"), delay=0.005)
+    planned = cases(50)
+    with broker_over(server, concurrency=1) as broker:
+        broker.plan(planned)
+        broker.take(planned[-1])
+        position = server.sent.index("49 0")
+    assert position < 10
+
+
+def test_a_case_outside_the_plan_is_asked_on_demand() -> None:
+    server = Server(Completion(content="{}"))
+    with broker_over(server) as broker:
+        assert broker.take(cases(1)[0])[0].content == "{}"
+
+
+def test_turns_go_on_while_the_task_wants_them() -> None:
+    server = Server(Completion(content="go on"))
+    with broker_over(server, Talk(turns=3)) as broker:
+        completions = broker.take(cases(1)[0])
+    assert server.sent == ["0 0", "0 1", "0 2"]
+    assert len(completions) == 3
+
+
+def test_an_error_ends_the_turns() -> None:
+    server = Server(Completion(error="HTTP 500"))
+    with broker_over(server, Talk(turns=3)) as broker:
+        completions = broker.take(cases(1)[0])
+    assert [completion.error for completion in completions] == ["HTTP 500"]
+
+
+def test_a_server_that_is_gone_is_not_asked_for_ever() -> None:
+    server = Server(Completion(error="connection failed"))
+    planned = cases(GIVE_UP_AFTER + 200)
+    with broker_over(server) as broker:
+        broker.plan(planned)
+        answered = broker.take_all("move")
+    assert len(server.sent) < GIVE_UP_AFTER + 20
+    assert all(completions[0].error for _, completions in answered)
+
+
+def test_every_completion_is_recorded_before_it_is_handed_out() -> None:
+    seen: list[str] = []
+    server = Server(Completion(content="go on"))
+    broker = Broker(
+        server,
+        {"move": Talk(turns=2)},
+        concurrency=2,
+        record=lambda case, turn, completion: seen.append(f"{case.puzzle.id} {turn}"),
+    )
+    broker.take(cases(1)[0])
+    assert seen == ["0 0", "0 1"]
+    broker.close()
+
+
+def test_a_task_that_breaks_fails_its_case_and_no_other() -> None:
+    class Broken(Talk):
+        def turns(self, case: Case) -> Generator[Request, Completion, None]:
+            if case.puzzle.id == "1":
+                raise ValueError("bad prompt")
+            return super().turns(case)
+
+    with broker_over(Server(Completion(content="{}")), Broken()) as broker:
+        one, two = cases(2)
+        assert broker.take(one)[0].content == "{}"
+        with pytest.raises(ValueError, match="bad prompt"):
+            broker.take(two)
+
+
+def test_closing_frees_whoever_waits() -> None:
+    server = Server(Completion(content="{}"), delay=30)
+    case = cases(1)[0]
+    failures: list[BaseException] = []
+
+    with broker_over(server) as broker:
+
+        def wait() -> None:
+            try:
+                broker.take(case)
+            except BrokerClosedError as error:
+                failures.append(error)
+
+        waiting = threading.Thread(target=wait)
+        waiting.start()
+        while not server.sent:
+            pass
+        broker.close()
+        waiting.join(5)
+        assert not waiting.is_alive()
+        with pytest.raises(BrokerClosedError):
+            broker.take(case)
+    assert len(failures) == 1
+
+
+def test_workers_take_over_the_relay_and_the_plan_travels_once() -> None:
+    server = Server(Completion(content="{}"), delay=0.001)
+    plans: list[int] = []
+    planned = cases(40)
+    with broker_over(server) as broker:
+
+        def plan(given: Sequence[Case], left_out: object) -> None:
+            plans.append(len(given))
+            broker.plan(given)
+
+        relay = Relay(plan, lambda: broker)  # type: ignore[arg-type, return-value]
+
+        def work(worker: int) -> int:
+            link = Link(relay.address, relay.key)
+            link.plan(planned, {})
+            mine = planned[worker::4]
+            return sum(link.take(case)[0].content == "{}" for case in mine)
+
+        with ThreadPoolExecutor(4) as pool:
+            assert sum(pool.map(work, range(4))) == 40
+        relay.close()
+        assert not relay.folder.exists()
+    assert plans == [40]
+    assert len(server.sent) == 40

@@ -1,0 +1,363 @@
+"""`pytest evals` from the outside: exit status, output and files, against a loopback server."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import xml.etree.ElementTree as ET
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import chess
+import pytest
+from aiohttp import web
+
+from evals.puzzles import COLUMNS
+from tests.loopback import Body, Loopback, chat, position_of
+
+ROOT = Path(__file__).parents[1]
+N = 24
+
+MATES = (
+    ("r1bqkbnr/pppp1ppp/2n5/4p3/2B1P3/5Q2/PPPP1PPP/RNB1K1NR b KQkq - 3 3", "a7a6 f3f7"),
+    ("rnbqkbnr/pppp1ppp/8/4p3/8/5P2/PPPPP1PP/RNBQKBNR w KQkq e6 0 2", "g2g4 d8h4"),
+    ("6k1/5ppp/8/8/8/r7/5PPP/3R2K1 b - - 0 1", "a3a2 d1d8"),
+)
+
+
+class Player:
+    """Answers with a mate where there is one, except where it was told what to say; keyed by puzzle id.
+
+    The positions repeat; the n-th request for a position is the n-th puzzle with it.
+    """
+
+    def __init__(self, wrong: Mapping[str, str | web.Response] | None = None) -> None:
+        self.wrong = wrong or {}
+
+    async def __call__(self, body: Body) -> web.StreamResponse:
+        fen = position_of(body)
+        board = chess.Board(fen)
+        for said in (self.wrong.get(fen), self.wrong.get("*")):
+            if isinstance(said, web.Response):
+                return web.Response(body=said.body, status=said.status, content_type=said.content_type)
+            if said is not None:
+                return chat(said)
+        for move in board.legal_moves:
+            board.push(move)
+            if board.is_checkmate():
+                return chat(json.dumps({"move": move.uci()}))
+            board.pop()
+        raise AssertionError(f"no mate in {fen}")
+
+
+def solver_fen(number: int) -> str:
+    """The position that puzzle `number` shows."""
+    fen, moves = MATES[number % len(MATES)]
+    board = chess.Board(fen)
+    board.push_uci(moves.split()[0])
+    return board.fen()
+
+
+@pytest.fixture
+def puzzles(tmp_path: Path) -> Path:
+    """A set of N mates in one, called `mates`."""
+    path = tmp_path / "mates.csv"
+    rows = [",".join(COLUMNS)]
+    for number in range(N):
+        fen, moves = MATES[number % len(MATES)]
+        rows.append(f"p{number:03},{fen},{moves},{800 + number},80,90,10,mate mateIn1 oneMove,,")
+    path.write_text("\n".join(rows) + "\n")
+    return path
+
+
+GATES = """
+[[gate]]
+name = "solved"
+task = "move"
+rate = "solved"
+at_least = {least}
+"""
+
+
+@dataclass
+class Ended:
+    """A session that ended."""
+
+    status: int
+    output: str
+    folder: Path
+
+    def lines(self, name: str) -> list[dict[str, Any]]:
+        return [json.loads(line) for line in (self.folder / name).read_text().splitlines()]
+
+    @property
+    def manifest(self) -> dict[str, Any]:
+        return json.loads((self.folder / "run.json").read_text())
+
+    @property
+    def outcomes(self) -> dict[str, str]:
+        return {line["case"]: line["outcome"] for line in self.lines("verdicts.jsonl")}
+
+
+class Evaluate:
+    """Runs `pytest evals -m move` with a run folder and gates of its own."""
+
+    def __init__(self, tmp_path: Path, puzzles: Path) -> None:
+        self.tmp_path, self.puzzles = tmp_path, puzzles
+        self.count = 0
+
+    def __call__(
+        self,
+        server: Loopback | str,
+        *arguments: str,
+        least: float = 0.5,
+        env: Mapping[str, str] | None = None,
+    ) -> Ended:
+        self.count += 1
+        folder = self.tmp_path / f"run{self.count}"
+        gates = self.tmp_path / "gates.toml"
+        gates.write_text(GATES.format(least=least))
+        url = server if isinstance(server, str) else server.base_url
+        command = [sys.executable, "-m", "pytest", "evals", "-p", "no:cacheprovider", "--no-preflight"]
+        command += ["-m", "move", "--base-url", url, "--gates", str(gates), "--run-dir", str(folder)]
+        if "--puzzles" not in arguments:
+            command += ["--puzzles", str(self.puzzles)]
+        done = subprocess.run(
+            [*command, *arguments],
+            cwd=ROOT,
+            env={**os.environ, "PYTEST_ADDOPTS": "", **(env or {})},
+            capture_output=True,
+            text=True,
+            timeout=120,
+            check=False,
+        )
+        return Ended(done.returncode, done.stdout + done.stderr, folder)
+
+
+@pytest.fixture
+def evaluate(tmp_path: Path, puzzles: Path) -> Evaluate:
+    return Evaluate(tmp_path, puzzles)
+
+
+@pytest.fixture
+def server() -> Iterator[Loopback]:
+    with Loopback(Player()) as loopback:
+        yield loopback
+
+
+def test_every_case_is_asked_once_and_judged_the_same_with_and_without_workers(
+    evaluate: Evaluate, server: Loopback
+) -> None:
+    sent: list[int] = []
+    ended: list[Ended] = []
+    for arguments in ([], ["-n", "2"], ["-n", "4", "--dist", "worksteal"], ["-n", "2", "--dist", "loadfile"]):
+        before = len(server.bodies)
+        ended.append(evaluate(server, *arguments))
+        sent.append(len(server.bodies) - before)
+    assert [each.status for each in ended] == [0] * 4, ended[0].output
+    assert sent == [N] * 4
+    assert all(each.outcomes == ended[0].outcomes for each in ended)
+    assert len(ended[0].outcomes) == N
+    assert "verdict  promote" in ended[0].output
+
+
+def test_requests_in_flight_do_not_depend_on_the_workers(evaluate: Evaluate) -> None:
+    import asyncio
+
+    async def slow(body: Body) -> web.StreamResponse:
+        await asyncio.sleep(0.3)
+        return await Player()(body)
+
+    with Loopback(slow) as server:
+        assert evaluate(server, "-n", "2", "--concurrency", "16").status == 0
+        assert server.most_in_flight == 16
+
+
+def test_the_run_says_what_was_asked_of_what(evaluate: Evaluate, server: Loopback) -> None:
+    ended = evaluate(server, "--limit", "10", "--seed", "3")
+    manifest = ended.manifest
+    assert manifest["status"] == "finished"
+    assert manifest["verdict"] == "PASS"
+    assert manifest["models"]["move"]["id"] == "adapter"
+    assert manifest["counts"] == {"move": {"solved": 10}}
+    assert manifest["puzzles"]["seed"] == 3
+    assert manifest["sampling"]["temperature"] == 0
+    assert len(manifest["asking"]["prompts"]["move-uci"]["digest"]) >= 16
+    assert len(ended.lines("completions.jsonl")) == 10
+    again = evaluate(server, "--limit", "10", "--seed", "3")
+    assert again.outcomes.keys() == ended.outcomes.keys()
+    assert again.manifest["puzzles"]["digest"] == manifest["puzzles"]["digest"]
+
+
+def test_a_threshold_out_of_reach_is_exit_status_1_with_a_sentence(evaluate: Evaluate) -> None:
+    wrong = {solver_fen(0): '{"move": "e1e2"}'}
+    with Loopback(Player(wrong)) as server:
+        for workers in ("0", "2"):
+            junit = evaluate.tmp_path / f"junit{workers}.xml"
+            ended = evaluate(server, "-n", workers, "--junit-xml", str(junit), least=0.99)
+            assert ended.status == 1
+            assert "solved: move solved must be at least 99.0%; seen 66.7% (16 of 24 cases)" in ended.output
+            assert "verdict  do not promote: solved" in ended.output
+            case = ET.parse(junit).find(".//testcase[@name='gate[solved]']")
+            assert case is not None
+            assert case.find("failure") is not None
+
+
+def test_a_missed_case_is_reported_but_not_red(evaluate: Evaluate) -> None:
+    wrong = {solver_fen(0): '{"move": "e1e2"}'}
+    with Loopback(Player(wrong)) as server:
+        ended = evaluate(server, "-v", least=0.4)
+    assert ended.status == 0
+    assert "MISSED" in ended.output
+    assert "8 missed" in ended.output
+    assert "f3f7" in ended.output or "Qxf7#" in ended.output
+
+
+def test_strict_fails_every_mistake(evaluate: Evaluate) -> None:
+    wrong = {solver_fen(0): '{"move": "e1e2"}'}
+    with Loopback(Player(wrong)) as server:
+        ended = evaluate(server, "--cases", "strict", "-n", "2")
+    assert ended.status == 1
+    assert "8 failed" in ended.output
+    assert "Traceback" not in ended.output
+
+
+def test_a_case_without_an_answer_is_an_error_and_nothing_passes(evaluate: Evaluate) -> None:
+    wrong = {solver_fen(0): web.json_response({"error": {"message": "engine died"}}, status=400)}
+    with Loopback(Player(wrong)) as server:
+        ended = evaluate(server, "-n", "2", least=0.0)
+    assert ended.status == 1
+    assert "8 errors" in ended.output
+    assert "8 unanswered, so nothing can pass" in ended.output
+    assert "verdict  not enough evidence" in ended.output
+    assert ended.manifest["counts"] == {"move": {"solved": 16, "unanswered": 8}}
+
+
+@pytest.mark.parametrize(
+    "arguments", [["-k", "p00"], ["evals/test_moves.py::test_move[mates-p001]", "--deselect", "evals/x"]]
+)
+def test_part_of_the_cases_passes_nothing(evaluate: Evaluate, server: Loopback, arguments: list[str]) -> None:
+    ended = evaluate(server, "-k", "p00")
+    assert ended.status == 1
+    assert "left out, so nothing can pass" in ended.output
+
+
+def test_stopping_at_the_first_error_stops_asking_and_passes_nothing(evaluate: Evaluate) -> None:
+    wrong: dict[str, str | web.Response] = {"*": '{"move": "a1a1"}'}
+    with Loopback(Player(wrong)) as server:
+        ended = evaluate(server, "-x", "--cases", "strict", "--concurrency", "1")
+        assert len(server.bodies) < N
+    assert ended.status == 1
+    assert "stopped early" in ended.output
+    assert ended.manifest["status"] == "stopped early"
+
+
+def test_a_crashed_worker_leaves_a_run_that_passes_nothing_or_is_whole(
+    evaluate: Evaluate, server: Loopback, tmp_path: Path
+) -> None:
+    (tmp_path / "crash_once.py").write_text(
+        "import os\n"
+        "def pytest_runtest_call(item):\n"
+        "    if 'p005' in item.name and hasattr(item.config, 'workerinput'):\n"
+        "        os.kill(os.getpid(), 9)\n"
+    )
+    ended = evaluate(server, "-n", "2", "-p", "crash_once", env={"PYTHONPATH": str(tmp_path)})
+    assert ended.status == 1
+    assert "1 not judged, so nothing can pass" in ended.output
+    assert len(ended.outcomes) == N - 1
+    assert len(server.bodies) == N
+
+
+def test_the_key_is_sent_and_kept_nowhere(evaluate: Evaluate, server: Loopback) -> None:
+    ended = evaluate(server, "--api-key-env", "SECRET_FOR_TEST", env={"SECRET_FOR_TEST": "k3y-v4lue"})
+    assert ended.status == 0, ended.output
+    assert server.headers[0]["Authorization"] == "Bearer k3y-v4lue"
+    kept = "".join(path.read_text() for path in ended.folder.iterdir())
+    assert "k3y-v4lue" not in kept + ended.output
+
+
+def test_only_what_is_served_can_be_asked(evaluate: Evaluate, server: Loopback) -> None:
+    ended = evaluate(server, "--model", "pawn-move-v9")
+    assert ended.status == 4
+    assert "pawn-move-v9" in ended.output
+    assert "adapter" in ended.output
+    assert "Traceback" not in ended.output
+
+
+BAD_PUZZLES = {
+    "missing": (None, "No such file"),
+    "empty": ("", "empty"),
+    "header": ("a,b,c\n1,2,3\n", "header"),
+    "fen": (",".join(COLUMNS) + "\np1,8/8/8 w - - 0 1,e2e4 e7e5,1500,80,90,10,mate,,\n", ":2"),
+    "move": (",".join(COLUMNS) + f"\np1,{MATES[0][0]},a7a6 f3f8,1500,80,90,10,mate,,\n", ":2"),
+}
+
+
+@pytest.mark.parametrize("workers", ["0", "2"])
+@pytest.mark.parametrize("kind", BAD_PUZZLES)
+def test_a_bad_puzzle_file_is_one_clean_error(
+    evaluate: Evaluate, server: Loopback, tmp_path: Path, kind: str, workers: str
+) -> None:
+    text, message = BAD_PUZZLES[kind]
+    path = tmp_path / "bad.csv"
+    if text is not None:
+        path.write_text(text)
+    ended = evaluate(server, "--puzzles", str(path), "-n", workers)
+    assert ended.status == 4, ended.output
+    assert "bad.csv" in ended.output
+    assert message.lower() in ended.output.lower()
+    assert "Traceback" not in ended.output
+    assert not server.bodies
+
+
+def test_bad_rows_can_be_skipped_and_are_counted(evaluate: Evaluate, server: Loopback, puzzles: Path) -> None:
+    with puzzles.open("a") as file:
+        file.write(f"bad,{MATES[0][0]},a7a6 f3f8,1500,80,90,10,mate,,\n")
+    ended = evaluate(server, "--skip-bad-puzzles")
+    assert ended.status == 0
+    assert "1 bad row" in ended.output
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--ratings", "high"], "give two numbers"),
+        (["--themes", "zugzwang"], "no puzzle is left"),
+        (["--concurrency", "0"], "must be at least 1"),
+        (["--samples", "3"], "--temperature above 0"),
+        (["--model", "a", "--model", "b"], "a run is about one model"),
+        (["--gates", "nowhere.toml"], "cannot be read"),
+    ],
+)
+def test_bad_options_are_usage_errors(
+    evaluate: Evaluate, server: Loopback, arguments: list[str], message: str
+) -> None:
+    ended = evaluate(server, *arguments)
+    assert ended.status == 4
+    assert message in ended.output
+    assert "Traceback" not in ended.output
+
+
+def test_a_run_folder_is_not_written_over(evaluate: Evaluate, server: Loopback) -> None:
+    ended = evaluate(server)
+    again = evaluate(server, "--run-dir", str(ended.folder))
+    assert again.status == 4
+    assert "already holds a run" in again.output
+
+
+def test_collecting_only_needs_no_server(evaluate: Evaluate) -> None:
+    ended = evaluate("http://127.0.0.1:9/v1", "--collect-only", "-q")
+    assert ended.status == 0
+    assert "test_move[mates-p000]" in ended.output
+
+
+def test_mirrored_and_repeated_cases_are_cases_of_their_own(evaluate: Evaluate) -> None:
+    with Loopback(Player()) as server:
+        ended = evaluate(server, "--mirror", "--samples", "2", "--temperature", "0.5", "--limit", "5")
+        assert len({(body["seed"]) for body in server.bodies}) == 2
+    assert len(ended.outcomes) == 20
+    assert sum("mirrored" in case for case in ended.outcomes) == 10
