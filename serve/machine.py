@@ -1,4 +1,4 @@
-"""What this machine has: vLLM, a GPU, cores, free ports, a spec's folders."""
+"""What this machine has: vLLM, a GPU, cores, free ports."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import socket
 from pathlib import Path
 
 from serve.errors import ServeError
-from serve.spec import Device, ServeSpec, is_folder
+from serve.spec import Device
 
 LOOPBACK = "127.0.0.1"
 
@@ -54,15 +54,6 @@ def check_installed() -> None:
             "vLLM is not installed: pip install 'eighth-rank[local]' for the CPU (or run make .venv/.made), "
             "'eighth-rank[gpu]' for a GPU; or ask a running server with --base-url"
         )
-
-
-def check_folders(spec: ServeSpec) -> None:
-    """:raises ServeError: a local folder of the spec holds no model or adapter."""
-    sources = {"base": (spec.base, "config.json")}
-    sources |= {f"adapters.{name}": (source, "adapter_config.json") for name, source in spec.adapters.items()}
-    for key, (source, needed) in sources.items():
-        if is_folder(source) and not (Path(source) / needed).is_file():
-            raise ServeError(f"serve spec {spec.name!r}: {key} = {source!r} has no {needed}")
 
 
 def free_port(host: str = LOOPBACK) -> int:

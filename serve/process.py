@@ -14,13 +14,13 @@ from pathlib import Path
 from typing import Any, Literal
 
 from serve import reaper
+from serve.adapters import Resolution, resolve
 from serve.diagnosis import diagnose, last_words
 from serve.endpoint import Endpoint, Progress, attach, silent
 from serve.errors import ServeError
 from serve.machine import (
     LOOPBACK,
     check_device,
-    check_folders,
     check_installed,
     check_port,
     cores,
@@ -66,22 +66,23 @@ class LocalServer:
         port: int | None = None,
         device: Literal["auto", "cpu", "gpu"] = "auto",
         host: str = LOOPBACK,
-        paths: Mapping[str, str] | None = None,
+        resolution: Resolution | None = None,
         api_key_env: str | None = None,
         extra_args: Sequence[str] = (),
     ) -> LocalServer:
         """Start vLLM and return at once; its output goes to `log_path`.
 
         :param port: None for a free one.
-        :param paths: the folder of each Hub source of the spec (see `serve.adapters`).
+        :param resolution: the spec's sources where they are resolved already.
         :param api_key_env: the variable with the key that clients shall have to send.
-        :raises ServeError: vLLM is not installed, the port is taken, a folder is missing.
+        :raises ServeError: vLLM is not installed, the port is taken, a source is missing or does not fit.
         """
         check_installed()
-        check_folders(spec)
+        resolution = resolution or resolve(spec)
+        spec = resolution.spec
         chosen = detect_device() if device == "auto" else check_device(device)
         port = free_port(host) if port is None else check_port(host, port)
-        argv = [*spec.argv(device=chosen, host=host, port=port, paths=paths), *extra_args]
+        argv = [*spec.argv(device=chosen, host=host, port=port, paths=resolution.paths), *extra_args]
         environment = server_environment(spec, chosen, api_key_env)
         log_path.parent.mkdir(parents=True, exist_ok=True)
         watcher = start_reaper()
@@ -100,6 +101,8 @@ class LocalServer:
         watcher.stdin.flush()
         manifest = {
             "how": "local vllm",
+            "spec": spec.name,
+            "models": resolution.record(),
             "device": chosen,
             "argv": [MODULE, *argv],
             "environment": spec.environment(device=chosen, cores=cores()),

@@ -72,6 +72,8 @@ class ServeSpec(_Table):
     """Commit, tag or branch of a Hub base."""
     base_name: str = ""
     """The model id under which the base is served; default: the repository's or folder's name."""
+    base_aliases: tuple[str, ...] = ()
+    """Other names of the same weights, as adapters may have been trained on them."""
     adapters: dict[Annotated[str, Field(pattern=r"^[\w.-]+$")], str] = {}
     """Served model id -> `repo@revision` on the Hub, or a local folder."""
     ask: dict[str, str] = {}
@@ -191,8 +193,9 @@ class ServeSpec(_Table):
             env["VLLM_ALLOW_RUNTIME_LORA_UPDATING"] = "True"
         if device == "cpu":
             # In one process the engine and its worker import vLLM once: 15 to 20 s less to start on 2 cores.
-            # vLLM then binds no threads, so their number is said here.
-            env |= {"VLLM_ENABLE_V1_MULTIPROCESSING": "0", "OMP_NUM_THREADS": str(max(1, cores))}
+            # vLLM then binds no threads, so their number is said here: one core is for the API server, because
+            # OpenMP threads that spin on a core they share answered five times slower (20 -> 4 requests/s).
+            env |= {"VLLM_ENABLE_V1_MULTIPROCESSING": "0", "OMP_NUM_THREADS": str(max(1, cores - 1))}
         elif self.batch_invariance:
             env["VLLM_BATCH_INVARIANT"] = "1"
         return env
