@@ -25,11 +25,10 @@ from aiohttp import web
 
 from evals.cases import Request
 from evals.client import Sampling, ask, chat_body, open_client
-from evals.puzzles import COLUMNS
 from tests.loopback import Body, Loopback, chat
+from tests.mates import solver_fen, write_mates
 
 ROOT = Path(__file__).parents[1]
-FEN, MOVES = "6k1/5ppp/8/8/8/r7/5PPP/3R2K1 b - - 0 1", "a3a2 d1d8"
 
 NAIVE = """
 import os, pytest
@@ -43,7 +42,7 @@ def test_one(n):
 
 
 def serve(latency: float, ports: multiprocessing.Queue[int]) -> None:
-    """Answer every request with the mate after `latency` seconds, until killed."""
+    """Answer every request with one of the three mates after `latency` seconds, until killed."""
 
     async def reply(_: Body) -> web.StreamResponse:
         await asyncio.sleep(latency)
@@ -67,7 +66,7 @@ def seconds(command: Sequence[str], **env: str) -> float:
 
 def client_cost(url: str, n: int, in_flight: int) -> float:
     """CPU seconds that this process spends on one request."""
-    request = Request(messages=({"role": "user", "content": f"FEN: {FEN}"},), max_tokens=32)
+    request = Request(messages=({"role": "user", "content": f"FEN: {solver_fen(0)}"},), max_tokens=32)
     body = chat_body(request, "adapter", Sampling())
 
     async def main() -> float:
@@ -113,10 +112,9 @@ def main() -> None:
 def sessions(folder: Path, url: str, cases: int, in_flight: int, ideal: float) -> None:
     """Time whole sessions and print each as a multiple of the ideal."""
     puzzles, gates, naive = folder / "mates.csv", folder / "gates.toml", folder / "test_naive.py"
-    rows = [f"b{n:05},{FEN},{MOVES},1000,80,90,10,mate,," for n in range(cases)]
-    puzzles.write_text("\n".join([",".join(COLUMNS), *rows]) + "\n")
-    gates.write_text('[[gate]]\nname="solved"\ntask="move"\nrate="solved"\nat_least=0.9\n')
-    naive.write_text(NAIVE.format(cases=cases, fen=FEN))
+    write_mates(puzzles, cases)
+    gates.write_text('[[gate]]\nname="solved"\ntask="move"\nrate="solved"\nat_least=0.1\n')
+    naive.write_text(NAIVE.format(cases=cases, fen=solver_fen(0)))
     pytest = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider"]
     ours = [*pytest, "evals", "-m", "move", "--base-url", url, "--no-preflight", "--puzzles", str(puzzles)]
     ours += ["--gates", str(gates), "--concurrency", str(in_flight)]

@@ -18,15 +18,10 @@ from aiohttp import web
 
 from evals.puzzles import COLUMNS
 from tests.loopback import Body, Loopback, chat, position_of
+from tests.mates import MATES, solver_fen, write_mates
 
 ROOT = Path(__file__).parents[1]
 N = 24
-
-MATES = (
-    ("r1bqkbnr/pppp1ppp/2n5/4p3/2B1P3/5Q2/PPPP1PPP/RNB1K1NR b KQkq - 3 3", "a7a6 f3f7"),
-    ("rnbqkbnr/pppp1ppp/8/4p3/8/5P2/PPPPP1PP/RNBQKBNR w KQkq e6 0 2", "g2g4 d8h4"),
-    ("6k1/5ppp/8/8/8/r7/5PPP/3R2K1 b - - 0 1", "a3a2 d1d8"),
-)
 
 
 class Player:
@@ -54,24 +49,10 @@ class Player:
         raise AssertionError(f"no mate in {fen}")
 
 
-def solver_fen(number: int) -> str:
-    """The position that puzzle `number` shows."""
-    fen, moves = MATES[number % len(MATES)]
-    board = chess.Board(fen)
-    board.push_uci(moves.split()[0])
-    return board.fen()
-
-
 @pytest.fixture
 def puzzles(tmp_path: Path) -> Path:
     """A set of N mates in one, called `mates`."""
-    path = tmp_path / "mates.csv"
-    rows = [",".join(COLUMNS)]
-    for number in range(N):
-        fen, moves = MATES[number % len(MATES)]
-        rows.append(f"p{number:03},{fen},{moves},{800 + number},80,90,10,mate mateIn1 oneMove,,")
-    path.write_text("\n".join(rows) + "\n")
-    return path
+    return write_mates(tmp_path / "mates.csv", N)
 
 
 GATES = """
