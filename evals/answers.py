@@ -125,6 +125,11 @@ def shown(text: str, limit: int = 60) -> str:
     return repr(text if len(text) <= limit else text[: limit - 1] + "…")
 
 
+def plain(text: str) -> str:
+    """`text` as one that can be stored: JSON can write half of a surrogate pair, UTF-8 can not."""
+    return text.encode("utf-8", "backslashreplace").decode("utf-8")
+
+
 def split_trace(completion: Completion) -> Trace:
     """Take the reasoning out of a completion.
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import chess
 
-from evals.answers import shown
+from evals.answers import plain, shown
 from evals.cases import Case, Notation, Outcome, Verdict
 
 _UCI = re.compile(r"[a-h][1-8][a-h][1-8][qrbn]?", re.ASCII)
@@ -85,9 +85,8 @@ def judge_move(board: chess.Board, solution: str, text: str, notation: Notation)
     played = read_move(text, board, notation)
     if played.move is None:
         assert played.outcome is not None
-        return Verdict(
-            played.outcome, text.strip()[:80], solution, _why(played.outcome, text, board, solution)
-        )
+        why = _why(played.outcome, text, board, solution)
+        return Verdict(played.outcome, plain(text.strip()[:80]), solution, why)
     best = chess.Move.from_uci(solution)
     uci = played.move.uci()
     if played.move == best:

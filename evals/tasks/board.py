@@ -105,7 +105,9 @@ def _judge_set(given: frozenset[str], wanted: frozenset[str]) -> Verdict:
     if exact:
         return Verdict(Outcome.SOLVED, None, solution, "", checks)
     parts = {"wrong": given - wanted, "not named": wanted - given}
-    detail = "; ".join(f"{name}: {' '.join(sorted(items))[:80]}" for name, items in parts.items() if items)
+    detail = "; ".join(
+        f"{name}: {shown(' '.join(sorted(items)), 80)}" for name, items in parts.items() if items
+    )
     return Verdict(Outcome.MISSED, None, solution, detail, checks)
 
 
@@ -114,7 +116,7 @@ def _judge_position(text: str, wanted: chess.Board) -> Verdict:
     try:
         given = chess.Board(text.strip())
     except ValueError as error:
-        detail = f"{shown(text, 100)} is not a FEN: {str(error)[:80]}"
+        detail = f"{shown(text, 100)} is not a FEN: {shown(str(error), 80)}"
         return Verdict(Outcome.UNPARSEABLE, None, solution, detail)
     precision, recall = overlap(name_pieces(given), name_pieces(wanted))
     same = given.epd(en_passant="legal") == wanted.epd(en_passant="legal")
