@@ -207,9 +207,11 @@ def _from_hub(address: str) -> PuzzleSet:
     `snapshot_download` needs no network for a commit that is in the cache.
     """
     from huggingface_hub import snapshot_download
-    from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError
+    from huggingface_hub.errors import HfHubHTTPError, HFValidationError
 
-    match = re.fullmatch(r"hf://datasets/([^/@]+/[^/@]+)(?:@([^/]+))?(?:/(.+))?", address)
+    match = re.fullmatch(
+        r"hf://datasets/([^/@]+/[^/@]+)(?:@(refs/(?:convert|pr)/[^/]+|[^/]+))?(?:/(.+))?", address
+    )
     if match is None:
         raise PuzzleFileError(
             address, 0, "not a dataset's address: 'hf://datasets/<owner>/<name>[@revision]'"
@@ -219,7 +221,7 @@ def _from_hub(address: str) -> PuzzleSet:
     for pattern in patterns:
         try:
             folder = snapshot_download(name, repo_type="dataset", revision=revision, allow_patterns=pattern)
-        except (HfHubHTTPError, LocalEntryNotFoundError, OSError) as error:
+        except (HfHubHTTPError, HFValidationError, OSError) as error:
             reason = str(error).strip().splitlines()[0]
             raise PuzzleFileError(address, 0, f"the dataset cannot be had from the Hub: {reason}") from error
         root = Path(folder)

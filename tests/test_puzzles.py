@@ -1,0 +1,121 @@
+"""What a puzzle is: the row format, the position the solver sees, mirror images, and the held-out half."""
+
+from __future__ import annotations
+
+import random
+
+import chess
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from evals.puzzles import PuzzleError, canonical, held_out, parse_row
+from evals.sampling import mirror
+
+ROW = {
+    "PuzzleId": "abc12",
+    "FEN": "r1bqkb1r/pppp1ppp/2n2n2/4p2Q/2B1P3/8/PPPP1PPP/RNB1K1NR b KQkq - 5 4",
+    "Moves": "a7a6 h5f7",
+    "Rating": "612",
+    "RatingDeviation": "80",
+    "Popularity": "-7",
+    "NbPlays": "12",
+    "Themes": "mate mateIn1 oneMove opening",
+    "GameUrl": "https://example.org/game",
+    "OpeningTags": "Kings_Pawn_Game",
+}
+
+positions = st.builds(lambda seed, plies: _play(seed, plies), st.integers(0, 10_000), st.integers(0, 150))
+
+
+def _play(seed: int, plies: int) -> chess.Board:
+    """A random game: every kind of position, castling rights and en passant among them."""
+    rng, board = random.Random(seed), chess.Board()
+    while board.ply() < plies and not board.is_game_over():
+        board.push(rng.choice(list(board.legal_moves)))
+    return board
+
+
+def test_a_row_is_read_and_written_back():
+    puzzle = parse_row(ROW, "mine")
+    assert puzzle.to_row() == ROW
+    assert puzzle.set == "mine"
+    assert puzzle.themes == ("mate", "mateIn1", "oneMove", "opening")
+
+
+def test_the_solver_sees_the_position_after_the_opponents_move():
+    """Asking the raw FEN, or for `Moves[0]`, would teach and reward the blunder."""
+    puzzle = parse_row(ROW)
+    assert puzzle.board().turn == chess.WHITE != chess.Board(puzzle.fen).turn
+    assert puzzle.board().peek() == chess.Move.from_uci("a7a6")
+    assert puzzle.solution == puzzle.solver_moves == ("h5f7",)
+    assert puzzle.board(1).is_checkmate()
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"Moves": "a7a6"}, "1 move"),
+        ({"Moves": ""}, "0 move"),
+        ({"Moves": "a7a6 h5f8"}, "illegal uci: 'h5f8'"),
+        ({"Moves": "h5f7 e8f7"}, "illegal uci: 'h5f7'"),
+        ({"Moves": "a7a6 Qxf7"}, "Qxf7"),
+        ({"FEN": "not a position"}, "illegal FEN 'not a position'"),
+        ({"FEN": "8/8/8/8/8/8/8/8 w - - 0 1"}, "illegal FEN"),
+        ({"Rating": "strong"}, "not a number"),
+    ],
+)
+def test_a_row_that_breaks_the_rules_is_named(change: dict[str, str], message: str):
+    with pytest.raises(PuzzleError, match="abc12") as caught:
+        parse_row(ROW | change)
+    assert message in str(caught.value)
+
+
+def test_a_row_without_a_column_is_named():
+    with pytest.raises(PuzzleError, match="'Moves'"):
+        parse_row({name: value for name, value in ROW.items() if name != "Moves"})
+
+
+@given(positions)
+def test_mirror_images_are_one_position_and_fall_on_one_side_of_the_split(board: chess.Board):
+    images = [board.mirror()]
+    if not board.castling_rights:
+        images += [image.transform(chess.flip_horizontal) for image in (board, board.mirror())]
+    assert {canonical(image) for image in images} == {canonical(board)}
+    assert {held_out(image) for image in images} == {held_out(board)}
+
+
+@given(positions)
+def test_the_canonical_key_is_the_smallest_epd_of_the_images(board: chess.Board):
+    """The key is composed as text for speed: python-chess is the oracle."""
+    images = [board, board.mirror()]
+    if not board.castling_rights:
+        images += [image.transform(chess.flip_horizontal) for image in images]
+    assert canonical(board) == min(image.epd(en_passant="legal") for image in images)
+
+
+def test_the_split_is_frozen():
+    """Adapters were trained on the other side of exactly this split: another one would leak."""
+    rng = random.Random(0)
+    kept = [held_out(_play(rng.randrange(10**6), 40)) for _ in range(800)]
+    assert [index for index, each in enumerate(kept) if each][:5] == [16, 23, 26, 58, 59]
+    assert 30 < sum(kept) < 75
+
+
+@given(positions, st.integers(0, 10_000))
+def test_the_mirrored_puzzle_is_the_same_puzzle(board: chess.Board, seed: int):
+    rng, line = random.Random(seed), board.copy(stack=False)
+    moves: list[str] = []
+    while len(moves) < 4 and not line.is_game_over():
+        move = rng.choice(list(line.legal_moves))
+        moves.append(move.uci())
+        line.push(move)
+    if len(moves) < 2:
+        return
+    puzzle = parse_row(ROW | {"FEN": board.fen(), "Moves": " ".join(moves)})
+    image = mirror(puzzle)
+    parse_row(image.to_row())  # every mirrored move is legal
+    assert image.board().turn != puzzle.board().turn
+    assert canonical(image.board()) == canonical(puzzle.board())
+    assert len(list(image.board().legal_moves)) == len(list(puzzle.board().legal_moves))
+    assert mirror(image) == puzzle
