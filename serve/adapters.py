@@ -199,8 +199,8 @@ def _check_parser(spec: ServeSpec, folder: Path) -> None:
     if spec.reasoning_parser and template and spec.thinks is None and "enable_thinking" not in template:
         raise ServeError(
             f"serve spec {spec.name!r}: reasoning_parser = {spec.reasoning_parser!r}, but the chat "
-            f"template of {spec.base!r} has no enable_thinking: vLLM would wait for '</think>' and never enforce "
-            "the schema. Remove the parser, or set thinks = true if the model does think"
+            f"template of {spec.base!r} has no enable_thinking: vLLM would wait for '</think>' and "
+            "never enforce the schema. Remove the parser, or set thinks = true if the model does think"
         )
 
 

@@ -21,6 +21,8 @@ SPECS = Path(__file__).parent / "specs"
 Device = Literal["cpu", "gpu"]
 Rank = Literal[1, 8, 16, 32, 64, 128, 256, 320, 512]
 """The ranks for which vLLM has kernels (`--max-lora-rank`)."""
+SERVED_NAME = re.compile(r"[\w.-]+")
+"""What a served model may be called."""
 GIB = 2**30
 
 
@@ -74,7 +76,7 @@ class ServeSpec(_Table):
     """The model id under which the base is served; default: the repository's or folder's name."""
     base_aliases: tuple[str, ...] = ()
     """Other names of the same weights, as adapters may have been trained on them."""
-    adapters: dict[Annotated[str, Field(pattern=r"^[\w.-]+$")], str] = {}
+    adapters: dict[Annotated[str, Field(pattern=rf"^{SERVED_NAME.pattern}$")], str] = {}
     """Served model id -> `repo@revision` on the Hub, or a local folder."""
     ask: dict[str, str] = {}
     """Task -> the served model that it is asked of; `default` stands for every task not listed."""
@@ -193,9 +195,14 @@ class ServeSpec(_Table):
             env["VLLM_ALLOW_RUNTIME_LORA_UPDATING"] = "True"
         if device == "cpu":
             # In one process the engine and its worker import vLLM once: 15 to 20 s less to start on 2 cores.
-            # vLLM then binds no threads, so their number is said here: one core is for the API server, because
+            # vLLM then binds no threads, so their number is said here. One core is left to the API server:
             # OpenMP threads that spin on a core they share answered five times slower (20 -> 4 requests/s).
-            env |= {"VLLM_ENABLE_V1_MULTIPROCESSING": "0", "OMP_NUM_THREADS": str(max(1, cores - 1))}
+            # Without dynamo nothing is compiled at the first request for log probabilities (20 s).
+            env |= {
+                "VLLM_ENABLE_V1_MULTIPROCESSING": "0",
+                "OMP_NUM_THREADS": str(max(1, cores - 1)),
+                "TORCHDYNAMO_DISABLE": "1",
+            }
         elif self.batch_invariance:
             env["VLLM_BATCH_INVARIANT"] = "1"
         return env
