@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Generator, Mapping
 
 from serve.adapters import Resolved, resolve_adapter
 from serve.endpoint import Endpoint
@@ -28,7 +28,7 @@ def parse_adapter(text: str) -> tuple[str, str]:
 @contextlib.contextmanager
 def loaded(
     endpoint: Endpoint, adapters: Mapping[str, str]
-) -> Iterator[tuple[Endpoint, Mapping[str, Resolved]]]:
+) -> Generator[tuple[Endpoint, Mapping[str, Resolved]]]:
     """The endpoint with more adapters, name -> source, for as long as the context lasts.
 
     The server reads the folder itself, so it has to see this machine's files (or their place must be the

@@ -30,7 +30,6 @@ CANARY_SCHEMA: dict[str, Any] = {
     "additionalProperties": False,
 }
 """No model answers a chess position like this unless it is held to it."""
-CANARY_ANSWER = re.compile(r'\s*\{\s*"canary"\s*:\s*"%s"\s*\}\s*' % re.escape(CANARY))
 
 SAME = 1e-3
 """Log probabilities (natural) closer than this, or than the server's own noise, count as the same."""
@@ -159,7 +158,7 @@ def _canary(ask: _Asker, model: ServedModel, fields: Mapping[str, object], think
         return Check("schema", "fail", f"the server answers {answer.status}: {answer.error}")
     content, reasoning, where, finish = _parts(answer)
     facts: dict[str, str | float] = {"schema_by": by, "reasoning_in": where}
-    held = CANARY_ANSWER.fullmatch(content) is not None
+    held = Answer(200, content).json() == {"canary": CANARY}
     if held and (reasoning or not thinking):
         arrives = f"reasoning arrives in {where}" if reasoning else "no reasoning, none asked for"
         return Check("schema", "ok", f"enforced by {by}; {arrives}", facts)
@@ -178,8 +177,8 @@ def _canary(ask: _Asker, model: ServedModel, fields: Mapping[str, object], think
             "schema",
             "fail",
             f"off: all text arrived in {where} and content is empty. The server's reasoning parser "
-            f"waits for a '</think>' that {model.id!r} does not write, and enforces the schema only after it. Start "
-            "vLLM without --reasoning-parser, or ask without thinking (enable_thinking false)",
+            f"waits for a '</think>' that {model.id!r} does not write, and enforces the schema only after it. "
+            "Start vLLM without --reasoning-parser, or ask without thinking (enable_thinking false)",
             facts,
         )
     seen = (content or reasoning)[:80]
@@ -230,8 +229,8 @@ def check_adapter(ask: _Asker, model: ServedModel) -> Check:
             "adapter",
             "fail",
             f"{model.id!r} answers exactly as its base {base.id!r} (log probabilities differ by "
-            f"{change:.1g}, two askings of the base by {noise:.1g}): the adapter is not applied, or is empty. Check "
-            "--lora-modules and the adapter's target_modules",
+            f"{change:.1g}, two askings of the base by {noise:.1g}): the adapter is not applied, or is empty. "
+            "Check --lora-modules and the adapter's target_modules",
             facts,
         )
     return Check(
