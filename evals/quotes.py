@@ -31,6 +31,9 @@ _TOKEN = re.compile(
     re.VERBOSE,
 )
 
+MOST_NESTED = 20
+"""Variations inside of variations that are read; what is deeper is taken for prose."""
+
 
 @dataclass(slots=True)
 class Row:
@@ -50,57 +53,63 @@ class Row:
 
 def read_rows(text: str) -> list[Row]:
     """Every quoted line of a text, in order."""
-    rows: list[Row] = []
-    stack: list[Row] = [Row()]
-    skip = 0  # parentheses open inside of prose, or of a variation that ended in prose
-
-    def finish() -> None:
-        nonlocal skip
-        if stack[0].is_line:
-            rows.append(stack[0])
-        stack[:] = [Row()]
-        skip = 0
-
+    reader = _Reader(text)
     for match in _TOKEN.finditer(text):
+        reader.take(match)
+    reader.finish()
+    return reader.rows
+
+
+class _Reader:
+    """Builds rows from tokens. `stack` is the line being read and the variations that are open in it."""
+
+    def __init__(self, text: str) -> None:
+        self.text = text
+        self.rows: list[Row] = []
+        self.stack: list[Row] = [Row()]
+        self.skipped = 0
+        """Parentheses open inside of prose, or of a variation that went over into prose."""
+
+    def finish(self) -> None:
+        while len(self.stack) > 1:
+            self._close()
+        if self.stack[0].is_line:
+            self.rows.append(self.stack[0])
+        self.stack, self.skipped = [Row()], 0
+
+    def _close(self) -> None:
+        variation = self.stack.pop()
+        self.stack[-1].variations.append((len(self.stack[-1].moves) - 1, variation))
+
+    def take(self, match: re.Match[str]) -> None:
+        """Read one token."""
         kind, token = match.lastgroup, match[0]
+        row = self.stack[-1]
         if kind == "end":
-            finish()
+            self.finish()
         elif kind == "open":
-            if skip or not stack[-1].moves or not _starts_line(text, match.end()):
-                skip += 1
+            variation = not self.skipped and row.moves and len(self.stack) < MOST_NESTED
+            if variation and _LINE_STARTS.match(self.text, match.end()):
+                self.stack.append(Row())
             else:
-                stack.append(Row())
-        elif kind == "close":
-            if skip:
-                skip -= 1
-            elif len(stack) > 1:
-                variation = stack.pop()
-                stack[-1].variations.append((len(stack[-1].moves) - 1, variation))
-            else:
-                finish()
-        elif skip:
-            continue
-        elif kind == "number":
-            if not stack[-1].moves:
-                stack[-1].first = _number(token)
+                self.skipped += 1
+        elif kind == "close" and self.skipped:
+            self.skipped -= 1
+        elif self.skipped:
+            return
+        elif kind == "number" and not row.moves:
+            row.first = _number(token)
         elif kind == "move":
-            stack[-1].moves.append(token)
-        elif kind == "word":
-            if len(stack) > 1:
-                skip += 1  # to the end of this variation, whose parenthesis the next line takes back
-                variation = stack.pop()
-                stack[-1].variations.append((len(stack[-1].moves) - 1, variation))
+            row.moves.append(token)
+        elif kind in ("word", "close"):
+            if len(self.stack) == 1:
+                self.finish()
             else:
-                finish()
-    finish()
-    return rows
+                self._close()
+                self.skipped += kind == "word"  # the rest of the variation is prose
 
 
 _LINE_STARTS = re.compile(rf"\s*(?:[0-9]{{1,3}}\s?(?:\.|…)|{MOVE})")
-
-
-def _starts_line(text: str, position: int) -> bool:
-    return _LINE_STARTS.match(text, position) is not None
 
 
 def _number(token: str) -> tuple[int, chess.Color]:
