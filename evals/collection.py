@@ -42,8 +42,8 @@ class Collection:
 
     def __init__(self, options: Options) -> None:
         self.options = options
-        self.collected: dict[str, int] = {}
-        """Cases collected by each test function, by its node id."""
+        self.collected: dict[str, tuple[str, int]] = {}
+        """The task of each test function, by node id, and how many cases were collected for it."""
         self.notes: list[str] = []
         self._loaded: Loaded | None = None
         self._shared: Path | None = None

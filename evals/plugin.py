@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, cast
 
 import pytest
+from syrupy.assertion import SnapshotAssertion
 
 from evals.broker import Answered, BrokerClosedError, Source
 from evals.cases import Case, Completion, Outcome, Settle, Task, Verdict
@@ -93,6 +94,8 @@ class Judge:
 
     def __init__(self, config: pytest.Config, options: Options, collection: Collection) -> None:
         self.config, self.options, self.collection = config, options, collection
+        self.left_out: dict[str, int] = {}
+        """How many cases of a task were collected but not selected, where some were."""
 
     @property
     def source(self) -> Source:
@@ -108,11 +111,11 @@ class Judge:
             cases = self.collection.cases(mark.args[0], mark.kwargs.get("quick"))
         except self.collection.errors as error:
             raise pytest.Collector.CollectError(str(error)) from error
-        self.collection.collected[metafunc.definition.nodeid] = len(cases)
+        self.collection.collected[metafunc.definition.nodeid] = cases[0].task, len(cases)
         metafunc.parametrize("case", cases, ids=[case.id for case in cases])
 
     def plan(self, session: pytest.Session) -> tuple[list[Case], dict[str, int]]:
-        """The selected cases in order, and how many of a test's cases were left out where some were."""
+        """The selected cases in order, and how many of a task's cases were left out where some were."""
         selected: dict[str, Case] = {}
         chosen: dict[str, int] = {}
         for item in session.items:
@@ -121,12 +124,10 @@ class Judge:
                 selected[case.key] = case
                 function = item.nodeid.split("[")[0]
                 chosen[function] = chosen.get(function, 0) + 1
-        left_out = {
-            function.rpartition("::")[2]: collected - chosen[function]
-            for function, collected in self.collection.collected.items()
-            if 0 < chosen.get(function, 0) < collected
-        }
-        return list(selected.values()), left_out
+        for function, (task, collected) in self.collection.collected.items():
+            if 0 < chosen.get(function, 0) < collected:
+                self.left_out[task] = collected - chosen[function]
+        return list(selected.values()), self.left_out
 
 
 def _judge(request: pytest.FixtureRequest) -> Judge:
@@ -143,14 +144,32 @@ def tasks(request: pytest.FixtureRequest) -> Mapping[str, Task]:
 
 @pytest.fixture(scope="session")
 def all_completions(request: pytest.FixtureRequest) -> Callable[[str], Sequence[Answered]]:
-    """Every planned case of a task with its completions, once the last has arrived."""
-    return _judge(request).source.take_all
+    """Every planned case of a task with its completions, once the last has arrived.
+
+    Skips the test where only part of a task's cases is selected: what holds for a part is not the model's.
+    """
+    judge = _judge(request)
+
+    def take_all(task: str) -> Sequence[Answered]:
+        if task in judge.left_out:
+            pytest.skip(f"only part of the {task} cases is selected")
+        return judge.source.take_all(task)
+
+    return take_all
 
 
 @pytest.fixture(scope="session")
 def model_of(request: pytest.FixtureRequest) -> Callable[[str], str]:
     """The served model that a task is asked of, by the task's name."""
     return _judge(request).source.model_of
+
+
+@pytest.fixture
+def format_snapshot(snapshot: SnapshotAssertion, model_of: Callable[[str], str]) -> SnapshotAssertion:
+    """The stored reasoning format of the model that is asked, in a folder of the model's own."""
+    from evals.snapshots import extension_for
+
+    return snapshot.use_extension(extension_for(model_of("reasoning")))
 
 
 @pytest.fixture

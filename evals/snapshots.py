@@ -230,6 +230,15 @@ class FormatExtension(SingleFileSnapshotExtension):
         yield from diff_formats(str(snapshot_data), str(serialized_data), "snapshot", "this session")
 
 
+def extension_for(model: str) -> type[FormatExtension]:
+    """A `FormatExtension` that keeps to the folder of one model version.
+
+    A folder each, side by side: syrupy deletes what it thinks unused below the folder that it updates.
+    """
+    folder = f"{SNAPSHOTS.name}/{model_folder(model)}"
+    return type("FormatExtension", (FormatExtension,), {"snapshot_dirname": folder})
+
+
 def diff_formats(before: str, after: str, before_name: str, after_name: str) -> list[str]:
     """What changed between two stored skeletons, as a unified diff with each change in its group; [] if
     nothing.

@@ -8,7 +8,7 @@ import pytest
 from syrupy.assertion import SnapshotAssertion
 
 from evals.cases import Case, Completion, Settle, Task
-from evals.snapshots import FormatExtension, skeleton
+from evals.snapshots import skeleton
 
 pytestmark = pytest.mark.reasoning
 
@@ -25,8 +25,8 @@ def test_reasoning(
 def test_reasoning_format(
     all_completions: Callable[[str], Sequence[tuple[Case, Sequence[Completion]]]],
     tasks: Mapping[str, Task],
-    snapshot: SnapshotAssertion,
+    format_snapshot: SnapshotAssertion,
 ) -> None:
     """The format of all answers together is the one that is stored for this model version."""
     found = skeleton(tasks["reasoning"], all_completions("reasoning"))
-    assert found == snapshot.use_extension(FormatExtension)
+    assert found == format_snapshot
