@@ -7,7 +7,7 @@ UV := uv==0.13.9
 TORCH_FROM ?= --torch-backend cpu
 
 .DEFAULT_GOAL := help
-.PHONY: help evals test lint bench lock clean
+.PHONY: help evals test lint bench puzzles lock clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-8s %s\n", $$1, $$2}'
@@ -33,6 +33,9 @@ test: .venv/.made ## run the tests of the harness
 
 lint: .venv/.made ## ruff and pyright
 	$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/pyright
+
+puzzles: .venv/.made ## compose the puzzle sets again (Stockfish, about 20 minutes of one core)
+	$(BIN)/python -m evals.composer
 
 lock: ## resolve requirements.txt again from pyproject.toml
 	printf '%s; python_version < "3"\n' torchvision torchaudio torchcodec > .venv/override.txt
