@@ -15,11 +15,9 @@ import argparse
 import csv
 import hashlib
 import random
-import shutil
 import sys
 from base64 import b32encode
-from collections.abc import Collection, Generator, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from itertools import zip_longest
 from pathlib import Path
 from typing import NamedTuple
@@ -27,6 +25,7 @@ from typing import NamedTuple
 import chess
 import chess.engine
 
+from evals.games import GLANCE, MATE, best_moves, play, stockfish
 from evals.mates import best_defence, keys_in_two, mating_moves
 from evals.motifs import difficulty, is_plain_capture, phase, themes
 from evals.puzzles import COLUMNS, Puzzle, canonical, check, held_out
@@ -49,67 +48,13 @@ LONGEST = 5
 PER_GAME, APART = 4, 2
 """At most so many puzzles of one set come from one game, at least so many half moves apart."""
 
-GLANCE = chess.engine.Limit(nodes=1_000)
 LOOK = chess.engine.Limit(nodes=20_000)
 PROOF = chess.engine.Limit(nodes=100_000)
 
-NEEDED = chess.engine.INFO_SCORE | chess.engine.INFO_PV
-"""All that is read of the engine's output; parsing the rest would cost more than the search at a glance."""
-
 WINNING, CRUSHING = 200, 600
 """Centipawns from which a tactic wins, and wins crushingly, as Lichess has it."""
-MATE = 10_000
-"""Centipawns that stand for mate; a mate in n counts n less."""
 LEVEL = 150
 """Centipawns that the second best move, and the position before the blunder, may be worth to the solver."""
-
-
-# --- games ---
-
-
-@contextmanager
-def stockfish(command: str | None = None) -> Generator[chess.engine.SimpleEngine]:
-    """A running Stockfish, on one thread.
-
-    :raises FileNotFoundError: it is not installed.
-    """
-    found = command or shutil.which("stockfish") or shutil.which("stockfish", path="/usr/games")
-    if found is None:
-        raise FileNotFoundError("Stockfish is not installed: on Debian, apt install stockfish")
-    with chess.engine.SimpleEngine.popen_uci(found) as engine:
-        engine.configure({"Threads": 1, "Hash": 16})
-        yield engine
-
-
-def play(engine: chess.engine.SimpleEngine, rng: random.Random, game: object) -> Iterator[chess.Board]:
-    """One game of two weak players; yields each position before it is moved in.
-
-    A player takes one of the four best moves at a glance, the likelier the better it is, and sometimes any
-    legal move: games with blunders and punishment, of every length and material.
-    """
-    board = chess.Board()
-    wildness = {color: rng.uniform(0.02, 0.15) for color in chess.COLORS}
-    temper = {color: rng.uniform(30, 150) for color in chess.COLORS}  # centipawns that halve a move's chance
-    while not board.is_game_over() and board.ply() < 160:
-        yield board
-        if board.ply() < 4 or rng.random() < wildness[board.turn]:
-            move = rng.choice(list(board.legal_moves))
-        else:
-            ranked = _ranked(engine, board, GLANCE, 4, game)
-            weights = [2 ** ((score - ranked[0][1]) / temper[board.turn]) for _, score in ranked]
-            move = rng.choices([move for move, _ in ranked], weights)[0]
-        board.push(move)
-
-
-def _ranked(
-    engine: chess.engine.SimpleEngine, board: chess.Board, limit: chess.engine.Limit, count: int, game: object
-) -> list[tuple[chess.Move, int]]:
-    """The best moves and what each is worth to the mover in centipawns, best first."""
-    ranked: list[tuple[chess.Move, int]] = []
-    for line in engine.analyse(board, limit, multipv=count, game=game, info=NEEDED):
-        if "pv" in line and "score" in line:
-            ranked.append((line["pv"][0], line["score"].relative.score(mate_score=MATE)))
-    return sorted(ranked, key=lambda entry: -entry[1])
 
 
 # --- puzzles ---
@@ -156,7 +101,7 @@ def _promise(
         return "mate-in-1"
     if set(names) == {"mate-in-1"}:
         return ""
-    ranked = _ranked(engine, board, GLANCE, 2, game)
+    ranked = best_moves(engine, board, GLANCE, 2, game)
     if ranked[0][1] == MATE - 2:
         return "mate-in-2"
     if (winner := _only_winner(ranked)) is None:
@@ -184,7 +129,7 @@ def _mate_in_two(_: chess.engine.SimpleEngine, _before: chess.Board, board: ches
 
 def _tactic(engine: chess.engine.SimpleEngine, before: chess.Board, board: chess.Board) -> Find | None:
     """Up to three moves, each the only winning one, with the best replies; only after a real blunder."""
-    if -_ranked(engine, before, LOOK, 1, object())[0][1] > LEVEL:
+    if -best_moves(engine, before, LOOK, 1, object())[0][1] > LEVEL:
         return None
     if (winner := only_winner(engine, board)) is None:
         return None
@@ -195,7 +140,7 @@ def _tactic(engine: chess.engine.SimpleEngine, before: chess.Board, board: chess
         board.push(line[-1])
         if board.is_game_over():
             break
-        reply, _ = _ranked(engine, board, LOOK, 1, object())[0]
+        reply, _ = best_moves(engine, board, LOOK, 1, object())[0]
         board.push(reply)
         if board.is_game_over() or (winner := only_winner(engine, board)) is None:
             break
@@ -205,7 +150,7 @@ def _tactic(engine: chess.engine.SimpleEngine, before: chess.Board, board: chess
 
 def only_winner(engine: chess.engine.SimpleEngine, board: chess.Board) -> tuple[chess.Move, int] | None:
     """The only move that wins, short of mate, and its centipawns; None where the depths disagree."""
-    looked, proved = (_only_winner(_ranked(engine, board, limit, 2, object())) for limit in (LOOK, PROOF))
+    looked, proved = (_only_winner(best_moves(engine, board, limit, 2, object())) for limit in (LOOK, PROOF))
     return proved if looked and proved and looked[0] == proved[0] else None
 
 
