@@ -10,17 +10,14 @@ from __future__ import annotations
 import tomllib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from enum import StrEnum
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from evals.cases import Outcome
 from evals.runs import Record
-from evals.statistics import lower_bound, upper_bound
-
-Bound = Literal["wilson", "exact"]
+from evals.statistics import BoundMethod, Decision, clustered_error, decide_rate, lower_bound, upper_bound
 
 READ = {Outcome.SOLVED, Outcome.MISSED, Outcome.ILLEGAL, Outcome.AMBIGUOUS}
 LEGAL = {Outcome.SOLVED, Outcome.MISSED}
@@ -35,14 +32,6 @@ RATES: Mapping[str, Callable[[Record], bool]] = {
 
 class GateError(Exception):
     """A gates file that cannot be used; the message says where and why."""
-
-
-class GateVerdict(StrEnum):
-    """What a gate says."""
-
-    PASS = "PASS"
-    FAIL = "FAIL"
-    INCONCLUSIVE = "INCONCLUSIVE"
 
 
 class Where(BaseModel):
@@ -75,7 +64,7 @@ class Gate(BaseModel):
     rate: str
     at_least: float = Field(ge=0, le=1)
     confidence: float = Field(default=0.95, gt=0.5, lt=1)
-    bound: Bound = "wilson"
+    bound: BoundMethod = "wilson"
     where: Where = Where()
 
 
@@ -92,7 +81,7 @@ class GateResult:
     """A judged gate. `seen` of `cases` had the property; `sentence` says it all."""
 
     name: str
-    verdict: GateVerdict
+    verdict: Decision
     sentence: str
     seen: int = 0
     cases: int = 0
@@ -138,7 +127,7 @@ def judge_gates(
     results = [complete]
     for gate in gates:
         if planned.get(gate.task):
-            results.append(judge_gate(gate, records, whole=complete.verdict is GateVerdict.PASS))
+            results.append(judge_gate(gate, records, whole=complete.verdict is Decision.PASS))
     return results
 
 
@@ -156,7 +145,7 @@ def judge_complete(records: Sequence[Record], planned: Mapping[str, int], flaws:
     sentence = f"complete: {answered} of {wanted} cases answered and judged"
     if reasons:
         sentence += f"; {'; '.join(reasons)}, so nothing can pass"
-    verdict = GateVerdict.INCONCLUSIVE if reasons else GateVerdict.PASS
+    verdict = Decision.INCONCLUSIVE if reasons else Decision.PASS
     return GateResult("complete", verdict, sentence, answered, wanted)
 
 
@@ -169,26 +158,47 @@ def judge_gate(gate: Gate, records: Sequence[Record], *, whole: bool) -> GateRes
         and record["outcome"] != Outcome.UNANSWERED
         and gate.where.holds(record)
     ]
-    seen = sum(_property(gate.rate)(record) for record in cases)
-    n = len(cases)
+    has = _property(gate.rate)
+    seen, n = sum(map(has, cases)), len(cases)
     title = f"{gate.name}: {gate.task} {gate.rate}"
     if not n:
-        return GateResult(gate.name, GateVerdict.INCONCLUSIVE, f"{title}: no case to look at")
-    low = lower_bound(seen, n, gate.confidence, gate.bound)
-    high = upper_bound(seen, n, gate.confidence, gate.bound)
-    verdict = GateVerdict.INCONCLUSIVE
-    if low >= gate.at_least:
-        verdict = GateVerdict.PASS if whole else GateVerdict.INCONCLUSIVE
-    elif high < gate.at_least:
-        verdict = GateVerdict.FAIL
-    bound, side = (high, "at most") if verdict is GateVerdict.FAIL else (low, "at least")
+        return GateResult(gate.name, Decision.INCONCLUSIVE, f"{title}: no case to look at")
+    worth, of = effective(cases, has)
+    verdict = decide_rate(worth, of, gate.at_least, gate.confidence, gate.bound)
+    if verdict is Decision.FAIL:
+        bound = f"at most {upper_bound(worth, of, gate.confidence, gate.bound):.1%}"
+    else:
+        bound = f"at least {lower_bound(worth, of, gate.confidence, gate.bound):.1%}"
     sentence = (
         f"{title} must be at least {gate.at_least:.1%}; seen {seen / n:.1%} ({seen} of {n} cases), "
-        f"so {side} {bound:.1%} at {gate.confidence:.0%} confidence"
+        f"so {bound} at {gate.confidence:.0%} confidence"
     )
-    if low >= gate.at_least and not whole:
+    if verdict is Decision.PASS and not whole:
+        verdict = Decision.INCONCLUSIVE
         sentence += "; the run is not complete"
     return GateResult(gate.name, verdict, sentence, seen, n)
+
+
+def effective(cases: Sequence[Record], has: Callable[[Record], bool]) -> tuple[int, int]:
+    """Successes and cases, worth as much as independent ones would be.
+
+    Several cases of one puzzle (samples, mirrored copies, board skills) say less than as many puzzles. Their
+    clustered standard error gives the design effect (Kish, Survey Sampling, 1965) that n is divided by; where
+    it is not defined, because all cases agree, each puzzle counts once.
+    """
+    clusters: dict[tuple[str, str], list[bool]] = {}
+    for record in cases:
+        clusters.setdefault((record["set"], record["puzzle"]), []).append(has(record))
+    n, seen = len(cases), sum(map(sum, clusters.values()))
+    if len(clusters) == n:
+        return seen, n
+    if len(clusters) == 1:
+        return round(seen / n), 1
+    rate = seen / n
+    error = clustered_error((sum(members), len(members)) for members in clusters.values())
+    size = rate * (1 - rate) / error**2 if 0 < rate < 1 and error > 0 else len(clusters)
+    size = max(1, min(n, round(size)))
+    return round(rate * size), size
 
 
 def _property(rate: str) -> Callable[[Record], bool]:
@@ -203,10 +213,10 @@ def _property(rate: str) -> Callable[[Record], bool]:
     return holds
 
 
-def overall(results: Sequence[GateResult]) -> GateVerdict:
+def overall(results: Sequence[GateResult]) -> Decision:
     """The run's verdict: the worst of its gates, where failing is worse than inconclusive."""
     verdicts = {result.verdict for result in results}
-    for verdict in (GateVerdict.FAIL, GateVerdict.INCONCLUSIVE):
+    for verdict in (Decision.FAIL, Decision.INCONCLUSIVE):
         if verdict in verdicts:
             return verdict
-    return GateVerdict.PASS
+    return Decision.PASS

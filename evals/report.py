@@ -6,14 +6,14 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 
 from evals.cases import Outcome
-from evals.gates import GateResult, GateVerdict, overall
+from evals.gates import GateResult, overall
 from evals.runs import Record
-from evals.statistics import lower_bound, upper_bound
+from evals.statistics import Decision, interval
 
 CONCLUSIONS = {
-    GateVerdict.PASS: "promote: every gate passed",
-    GateVerdict.FAIL: "do not promote",
-    GateVerdict.INCONCLUSIVE: "not enough evidence",
+    Decision.PASS: "promote: every gate passed",
+    Decision.FAIL: "do not promote",
+    Decision.INCONCLUSIVE: "not enough evidence",
 }
 
 
@@ -40,7 +40,7 @@ def solved_share(solved: int, n: int) -> str:
     """`61.0% (56.1% to 65.7%)`, or a dash where nothing was answered."""
     if not n:
         return "-"
-    low, high = lower_bound(solved, n, 0.975, "wilson"), upper_bound(solved, n, 0.975, "wilson")
+    low, high = interval(solved, n, 0.95)
     return f"{solved / n:.1%} ({low:.1%} to {high:.1%})"
 
 
@@ -57,7 +57,7 @@ def align(rows: Sequence[Sequence[str]], left: int) -> list[str]:
     return lines
 
 
-def gate_lines(results: Sequence[GateResult]) -> list[tuple[str, GateVerdict]]:
+def gate_lines(results: Sequence[GateResult]) -> list[tuple[str, Decision]]:
     """One line for each gate, with its verdict for the colour."""
     return [(f"{result.verdict.value:<12}  {result.sentence}", result.verdict) for result in results]
 
@@ -66,6 +66,6 @@ def conclusion(results: Sequence[GateResult]) -> str:
     """The run's verdict in words: promote, do not promote, or not enough evidence."""
     verdict = overall(results)
     words = CONCLUSIONS[verdict]
-    if verdict is GateVerdict.PASS:
+    if verdict is Decision.PASS:
         return words
     return f"{words}: {', '.join(r.name for r in results if r.verdict is verdict)}"

@@ -30,9 +30,9 @@ class Interval(NamedTuple):
 class Decision(StrEnum):
     """What the evidence says about a claim."""
 
-    PASS = "pass"
-    FAIL = "fail"
-    INCONCLUSIVE = "inconclusive"
+    PASS = "PASS"
+    FAIL = "FAIL"
+    INCONCLUSIVE = "INCONCLUSIVE"
 
 
 def quantile(confidence: float) -> float:

@@ -12,7 +12,8 @@ from statsmodels.stats.proportion import proportion_confint
 
 from evals.cases import Outcome
 from evals.controller import gate_reports
-from evals.gates import Gate, GateError, GateVerdict, Where, judge_gate, judge_gates, load_gates, overall
+from evals.gates import Gate, GateError, Where, effective, judge_gate, judge_gates, load_gates, overall
+from evals.statistics import Decision
 
 SOLVED = Gate(name="solved", task="move", rate="solved", at_least=0.4)
 
@@ -45,21 +46,19 @@ def test_the_verdict_follows_the_bounds_that_statsmodels_gives(
     gate = SOLVED.model_copy(update={"at_least": least})
     verdict = judge_gate(gate, records(solved, missed), whole=True).verdict
     if not n:
-        assert verdict is GateVerdict.INCONCLUSIVE
+        assert verdict is Decision.INCONCLUSIVE
         return
     # A two-sided interval at 90% has the one-sided bounds at 95%.
     low, high = (float(bound) for bound in proportion_confint(solved, n, alpha=0.1, method="wilson"))  # type: ignore[arg-type]
     if abs(low - least) < 1e-9 or abs(high - least) < 1e-9:
         return
-    expected = (
-        GateVerdict.PASS if low >= least else GateVerdict.FAIL if high < least else GateVerdict.INCONCLUSIVE
-    )
+    expected = Decision.PASS if low >= least else Decision.FAIL if high < least else Decision.INCONCLUSIVE
     assert verdict is expected
 
 
 def test_all_right_on_few_puzzles_is_not_enough_for_a_high_threshold() -> None:
     gate = SOLVED.model_copy(update={"at_least": 0.99})
-    assert judge_gate(gate, records(20, 0), whole=True).verdict is GateVerdict.INCONCLUSIVE
+    assert judge_gate(gate, records(20, 0), whole=True).verdict is Decision.INCONCLUSIVE
 
 
 def test_the_sentence_says_what_was_needed_what_was_seen_and_on_how_many() -> None:
@@ -83,12 +82,12 @@ def test_a_run_that_is_not_whole_passes_nothing(
     flaws: list[str], planned: int, extra: list[dict[str, Any]]
 ) -> None:
     results = judge_gates([SOLVED], records(100, 0) + extra, {"move": planned}, flaws)
-    assert [result.verdict for result in results] == [GateVerdict.INCONCLUSIVE] * 2
+    assert [result.verdict for result in results] == [Decision.INCONCLUSIVE] * 2
 
 
 def test_a_model_that_is_surely_bad_fails_even_where_the_run_is_not_whole() -> None:
     results = judge_gates([SOLVED], records(0, 100), {"move": 200}, [])
-    assert overall(results) is GateVerdict.FAIL
+    assert overall(results) is Decision.FAIL
 
 
 def test_unanswered_cases_are_not_wrong_answers() -> None:
@@ -100,7 +99,7 @@ def test_unanswered_cases_are_not_wrong_answers() -> None:
 
 def test_nothing_asked_passes_nothing() -> None:
     results = judge_gates([SOLVED], [], {}, [])
-    assert overall(results) is GateVerdict.INCONCLUSIVE
+    assert overall(results) is Decision.INCONCLUSIVE
 
 
 def test_gates_of_tasks_that_were_not_asked_are_left_out() -> None:
@@ -116,6 +115,23 @@ def test_where_chooses_by_set_theme_rating_and_variant() -> None:
     assert not where.holds(record(themes=["pin"], rating=1700))
     assert not where.holds(record(themes=["pin"], set="t"))
     assert not where.holds(record(themes=["pin"], variant="check"))
+
+
+def test_samples_of_one_puzzle_count_as_one_puzzle_where_they_agree() -> None:
+    repeated = [record(number=n, puzzle=str(n // 10)) for n in range(200)]
+    few = judge_gate(SOLVED.model_copy(update={"at_least": 0.9}), repeated, whole=True)
+    many = judge_gate(SOLVED.model_copy(update={"at_least": 0.9}), records(200, 0), whole=True)
+    assert (few.verdict, many.verdict) == (Decision.INCONCLUSIVE, Decision.PASS)
+
+
+def test_samples_that_do_not_agree_more_than_chance_count_each() -> None:
+    scattered = [
+        record(Outcome.SOLVED if (n * 7919) % 101 < 50 else Outcome.MISSED, n, puzzle=str(n // 2))
+        for n in range(1000)
+    ]
+    worth, of = effective(scattered, lambda each: each["outcome"] == "solved")
+    assert of > 800
+    assert abs(worth / of - 0.5) < 0.05
 
 
 def test_a_named_check_can_be_a_rate() -> None:
@@ -156,5 +172,5 @@ def test_a_missing_gates_file_is_named(tmp_path: Path) -> None:
 def test_an_inconclusive_gate_is_a_failed_item() -> None:
     result = judge_gate(SOLVED, records(41, 59), whole=True)
     setup, call, teardown = gate_reports(result)
-    assert result.verdict is GateVerdict.INCONCLUSIVE
+    assert result.verdict is Decision.INCONCLUSIVE
     assert (setup.outcome, call.outcome, teardown.outcome) == ("passed", "failed", "passed")
