@@ -121,6 +121,8 @@ def check(puzzle: Puzzle) -> None:
             f"puzzle {puzzle.id!r}: {len(puzzle.moves)} move(s) in 'Moves', but a puzzle needs the "
             "opponent's move and at least one to find"
         )
+    if len(puzzle.moves) % 2:
+        raise PuzzleError(f"puzzle {puzzle.id!r}: the line ends with the opponent's move")
     try:
         board = chess.Board(puzzle.fen)
     except ValueError as error:
@@ -129,9 +131,13 @@ def check(puzzle: Puzzle) -> None:
         raise PuzzleError(f"puzzle {puzzle.id!r}: illegal FEN {puzzle.fen!r}: {board.status()!r}")
     for uci in puzzle.moves:
         try:
-            board.push_uci(uci)
+            move = board.parse_uci(uci)
         except ValueError as error:
             raise PuzzleError(f"puzzle {puzzle.id!r}: {error}") from error
+        # python-chess takes a null move, and castling onto the rook, as legal.
+        if not move or move.uci() != uci:
+            raise PuzzleError(f"puzzle {puzzle.id!r}: illegal uci: {uci!r} in {board.fen()}")
+        board.push(move)
 
 
 def _flip_files(board: chess.Board) -> chess.Board:

@@ -75,7 +75,12 @@ def _csv_rows(file: Path, set_name: str) -> Iterator[Row]:
 def _split(line: bytes) -> list[str]:
     text = line.decode(errors="replace").rstrip("\r\n")
     # Lichess never quotes a cell, and a plain split is many times faster than the csv module.
-    return next(csv.reader([text])) if '"' in text else text.split(",")
+    if '"' not in text:
+        return text.split(",")
+    try:
+        return next(csv.reader([text]))
+    except csv.Error:
+        return [text]  # one cell, which is never the right number
 
 
 def _plain_lines(file: Path) -> Iterator[bytes]:

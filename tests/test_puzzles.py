@@ -25,8 +25,6 @@ ROW = {
     "OpeningTags": "Kings_Pawn_Game",
 }
 
-positions = st.builds(lambda seed, plies: _play(seed, plies), st.integers(0, 10_000), st.integers(0, 150))
-
 
 def _play(seed: int, plies: int) -> chess.Board:
     """A random game: every kind of position, castling rights and en passant among them."""
@@ -34,6 +32,9 @@ def _play(seed: int, plies: int) -> chess.Board:
     while board.ply() < plies and not board.is_game_over():
         board.push(rng.choice(list(board.legal_moves)))
     return board
+
+
+positions = st.builds(_play, st.integers(0, 10_000), st.integers(0, 150))
 
 
 def test_a_row_is_read_and_written_back():
@@ -60,6 +61,9 @@ def test_the_solver_sees_the_position_after_the_opponents_move():
         ({"Moves": "a7a6 h5f8"}, "illegal uci: 'h5f8'"),
         ({"Moves": "h5f7 e8f7"}, "illegal uci: 'h5f7'"),
         ({"Moves": "a7a6 Qxf7"}, "Qxf7"),
+        ({"Moves": "a7a6 0000"}, "illegal uci: '0000'"),
+        ({"Moves": "a7a6 h5h7 f6h7"}, "ends with the opponent's move"),
+        ({"FEN": "4k3/7p/8/8/8/8/8/4K2R b K - 0 1", "Moves": "h7h6 e1h1"}, "illegal uci: 'e1h1'"),
         ({"FEN": "not a position"}, "illegal FEN 'not a position'"),
         ({"FEN": "8/8/8/8/8/8/8/8 w - - 0 1"}, "illegal FEN"),
         ({"Rating": "strong"}, "not a number"),

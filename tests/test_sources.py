@@ -9,6 +9,7 @@ import os
 import random
 import subprocess
 import sys
+import tempfile
 import threading
 from collections import Counter
 from collections.abc import Callable, Generator
@@ -28,6 +29,16 @@ from evals.sampling import Draw, Row, band, goal, priority
 from evals.sources import PuzzleFileError, load, read_quarantine
 from tests.positions import random_puzzle
 
+ODD_ROWS = (
+    b'"',
+    b'a,"b\r,c',
+    b"\x00,,,,,,,,,",
+    b"x,8/8/8/8/8/8/8/8 w - - 0 1,e2e4 e7e5,1,,,,,,",
+    b"x,4k3/8/8/8/8/8/8/4K3 w - - 0 1,e1e2 0000,1,,,,,,",
+    b"x,4k3/8/8/8/8/8/8/4K3 w - e9 x 1,e1e2 e8e7,1,,,,,,",
+    b"x,k7/8/8/8/8/8/8/KKKKKKKK w KQkq - 0 1,a1a2 a8a7,1,,,,,,",
+    b"x,4k3/8/8/8/8/8/8/4K3 w - - 0 1,N@a1 e8e7,1,,,,,,",
+)
 THEMES = (("mate", "mateIn1"), ("advantage", "fork"), ("crushing",))
 
 
@@ -41,6 +52,7 @@ def _puzzles(count: int = 60, seed: int = 1) -> list[Puzzle]:
 
 PUZZLES = _puzzles()
 HEADER = ",".join(COLUMNS).encode() + b"\n"
+GOOD_ROW = ",".join(PUZZLES[0].to_row().values()).encode()
 
 
 def _write(path: Path, puzzles: list[Puzzle] = PUZZLES) -> Path:
@@ -129,6 +141,19 @@ def test_a_folder_stands_for_its_puzzle_files(tmp_path: Path):
     loaded = load([tmp_path])
     assert loaded.names == ("a", "b")
     assert _ids(loaded.puzzles) == ["p0002", "p0003", "p0000", "p0001"]
+
+
+@given(st.lists(st.binary(max_size=60) | st.sampled_from(ODD_ROWS), max_size=8))
+def test_no_content_does_more_than_be_bad(rows: list[bytes]):
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder, "odd.csv")
+        path.write_bytes(HEADER + b"\n".join([*rows, GOOD_ROW]))
+        loaded = load([path], skip_bad=True)
+        assert PUZZLES[0] in loaded.puzzles
+        assert len(loaded.puzzles) + loaded.bad == loaded.rows
+        if loaded.bad:
+            with pytest.raises(PuzzleFileError, match=r"odd\.csv:\d+: "):
+                load([path])
 
 
 # --- the draw ---
