@@ -31,6 +31,10 @@ evals: .venv/.made ## serve the embedded model with a real vLLM and run the eval
 test: .venv/.made ## run the tests of the harness
 	$(BIN)/pytest tests -n 2 --dist loadgroup $(ARGS)
 
+bench: .venv/.made ## measure what the harness costs
+	$(BIN)/python -m tests.bench
+	$(BIN)/python -m tests.bench_grading
+
 lint: .venv/.made ## ruff and pyright
 	$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/pyright
 

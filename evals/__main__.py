@@ -1,5 +1,6 @@
 """`python -m evals`: what there is to do with the suites besides running them.
 
+python -m evals compare BASELINE CANDIDATE    two runs over the same puzzles, case by case
 python -m evals diff-format MODEL_A MODEL_B   what changed between the stored formats of two model versions
 """
 
@@ -10,6 +11,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from evals.compare import CompareError, compare, read_run
 from evals.snapshots import SNAPSHOTS, diff_formats, stored_format
 
 
@@ -18,6 +20,12 @@ def diff_format(before: str, after: str, root: Path = SNAPSHOTS) -> int:
     lines = diff_formats(stored_format(before, root), stored_format(after, root), before, after)
     print("\n".join(lines) if lines else f"{before} and {after} have the same format")
     return 1 if lines else 0
+
+
+def compare_runs(baseline: Path, candidate: Path) -> int:
+    """Print how two runs differ. Returns 0: what to make of it is for gates."""
+    print("\n".join(compare(read_run(baseline), read_run(candidate))))
+    return 0
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -32,10 +40,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
     diff.add_argument(
         "--snapshots", type=Path, default=SNAPSHOTS, help="folder with a folder per model version"
     )
+    paired = commands.add_parser("compare", help="compare two runs over the same puzzles, case by case")
+    paired.add_argument("baseline", metavar="BASELINE", type=Path, help="folder of a run")
+    paired.add_argument("candidate", metavar="CANDIDATE", type=Path, help="folder of another run")
     options = parser.parse_args(arguments)
     try:
+        if options.command == "compare":
+            return compare_runs(options.baseline, options.candidate)
         return diff_format(options.before, options.after, options.snapshots)
-    except FileNotFoundError as error:
+    except (CompareError, FileNotFoundError) as error:
         print(f"python -m evals: {error}", file=sys.stderr)
         return 2
 

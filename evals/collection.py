@@ -106,10 +106,19 @@ class Collection:
             self.notes.append(f"puzzles  {loaded.bad} bad rows skipped (run.json lists them)")
         return loaded
 
+    def prepare(self) -> None:
+        """Read all that a user can get wrong, before anything is collected or started.
+
+        :raises PuzzleFileError, PromptError, NothingToAskError: see `load` and `settings`.
+        """
+        self.load()
+        _ = self.settings
+
     def share(self, folder: Path) -> str:
         """Draw the puzzles now and leave them in `folder` for the workers; returns the file's path."""
         path = folder / "puzzles.pickle"
         if not path.exists():
+            self.prepare()
             path.write_bytes(pickle.dumps(self.load()))
         return str(path)
 

@@ -13,6 +13,7 @@ import pytest
 from evals.broker import Source
 from evals.cases import Case
 from evals.collection import Collection
+from evals.engine import EngineError, open_engine
 from evals.options import Options
 from evals.plugin import LETTERS, Judge, read_verdict
 from evals.relay import Relay
@@ -92,8 +93,10 @@ class Controller(Judge):
             return
         self._session.facts = self.collection.facts()
         try:
+            if self.options.engine:
+                open_engine(self.options.engine).close()
             self._session.open()
-        except (ServeError, FileExistsError) as error:
+        except (ServeError, EngineError, FileExistsError) as error:
             raise pytest.UsageError(str(error)) from error
 
     # pytest: the life of a session.
@@ -103,7 +106,7 @@ class Controller(Judge):
         """Load the puzzles before collecting the suites, so that a bad file is one clean error."""
         if self.collection.wanted(session.config):
             try:
-                self.collection.load()
+                self.collection.prepare()
             except self.collection.errors as error:
                 raise pytest.UsageError(str(error)) from error
 
@@ -166,6 +169,8 @@ class Controller(Judge):
         for line in report.outcome_table(session.run.verdicts):
             write(line)
         write("")
+        for line in report.extra_lines(session.run.verdicts):
+            write(line)
         for line, verdict in report.gate_lines(session.results):
             write(line, **{COLOURS[verdict]: True})
         write("")

@@ -8,8 +8,8 @@ back on their reports, so that every file of a run has one writer.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any, cast
+from collections.abc import Callable, Generator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 from syrupy.assertion import SnapshotAssertion
@@ -20,6 +20,10 @@ from evals.collection import Collection
 from evals.options import Options, add_options, read_options
 from evals.relay import Link, RelayError
 from evals.runs import Record, verdict_record
+from evals.snapshots import keep_other_models
+
+if TYPE_CHECKING:
+    from evals.engine import Engine
 
 VERDICT = "verdict"
 """The user property of a report that carries a verdict, as JSON, to the controller and into JUnit XML."""
@@ -58,6 +62,7 @@ def pytest_configure(config: pytest.Config) -> None:
         "format: the format snapshot of a model's reasoning",
     ):
         config.addinivalue_line("markers", line)
+    keep_other_models(config)
     options = read_options(config)
     collection = Collection(options)
     if hasattr(config, "workerinput"):
@@ -202,12 +207,33 @@ def record_verdict(request: pytest.FixtureRequest, case: Case) -> Callable[[Verd
     return record
 
 
+@pytest.fixture(scope="session")
+def engine(request: pytest.FixtureRequest) -> Generator[Engine | None]:
+    """The engine of `--engine`, for a second opinion on missed moves; None without the option."""
+    name = _judge(request).options.engine
+    if name is None:
+        yield None
+        return
+    from evals.engine import open_engine
+
+    cache = request.config.rootpath / ".cache" / "engine.sqlite"
+    cache.parent.mkdir(exist_ok=True)
+    with open_engine(name, cache=cache) as opened:
+        yield opened
+
+
 @pytest.fixture
-def settle(request: pytest.FixtureRequest, case: Case, record_verdict: Callable[[Verdict], None]) -> Settle:
+def settle(
+    request: pytest.FixtureRequest,
+    case: Case,
+    record_verdict: Callable[[Verdict], None],
+    engine: Engine | None,
+) -> Settle:
     """Record a verdict and, with `--cases strict`, fail the test for a model's mistake."""
     judge = _judge(request)
 
     def settle(verdict: Verdict) -> None:
+        verdict = engine.annotate(case, verdict) if engine else verdict
         record_verdict(verdict)
         if judge.options.policy == "strict" and verdict.outcome is not Outcome.SOLVED:
             pytest.fail(judge.collection.explain(case, verdict), pytrace=False)

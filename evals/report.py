@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
+from statistics import mean
 
 from evals.cases import Outcome
 from evals.gates import GateResult, overall
+from evals.paired import Paired, difference_interval, mcnemar
 from evals.runs import Record
-from evals.statistics import Decision, interval
+from evals.statistics import Decision, consistency, interval, pass_at_k
+from evals.strength import performance
 
 CONCLUSIONS = {
     Decision.PASS: "promote: every gate passed",
@@ -42,6 +45,73 @@ def solved_share(solved: int, n: int) -> str:
         return "-"
     low, high = interval(solved, n, 0.95)
     return f"{solved / n:.1%} ({low:.1%} to {high:.1%})"
+
+
+def extra_lines(records: Sequence[Record]) -> list[str]:
+    """Further figures: strength, and what samples and mirrored copies show, where they were asked for."""
+    return [*strength_lines(records), *sample_lines(records), *mirror_lines(records)]
+
+
+def strength_lines(records: Iterable[Record]) -> list[str]:
+    """The performance rating of the `move` cases against the ratings of their puzzles."""
+    results = [
+        (record["rating"], record["outcome"] == Outcome.SOLVED)
+        for record in records
+        if record["task"] == "move" and record["outcome"] != Outcome.UNANSWERED and not record["mirrored"]
+    ]
+    if not results:
+        return []
+    found = performance(results)
+    return [
+        f"strength {found.rating:.0f} ({found.low:.0f} to {found.high:.0f}): performance rating of "
+        f"{len(results)} move cases against their puzzles' ratings"
+    ]
+
+
+def sample_lines(records: Iterable[Record]) -> list[str]:
+    """pass@k and consistency of cases that were asked several times, a line for each task."""
+    asked: dict[str, dict[tuple[str, ...], list[Record]]] = {}
+    for record in records:
+        if record["outcome"] != Outcome.UNANSWERED:
+            question = record["set"], record["puzzle"], record["variant"], str(record["mirrored"])
+            asked.setdefault(record["task"], {}).setdefault(question, []).append(record)
+    lines: list[str] = []
+    for task, questions in asked.items():
+        k = max(map(len, questions.values()))
+        whole = [samples for samples in questions.values() if len(samples) == k]
+        if k == 1:
+            continue
+        solved = [sum(record["outcome"] == Outcome.SOLVED for record in samples) for samples in whole]
+        at_1, at_k = (mean(pass_at_k(k, n, tries) for n in solved) for tries in (1, k))
+        same = mean(consistency([record["move"] for record in samples]) for samples in whole)
+        lines.append(
+            f"samples  {task}: pass@1 {at_1:.1%}, pass@{k} {at_k:.1%}, consistency {same:.1%} "
+            f"({len(whole)} puzzles, {k} samples each)"
+        )
+    return lines
+
+
+def mirror_lines(records: Iterable[Record]) -> list[str]:
+    """The paired difference between mirrored copies and originals, a line for each task.
+
+    A solver does not care which colour it plays; memory does.
+    """
+    by_question: dict[str, dict[tuple[str, ...], dict[bool, bool]]] = {}
+    for record in records:
+        if record["outcome"] != Outcome.UNANSWERED and record["sample"] == 0:
+            question = record["set"], record["puzzle"], record["variant"]
+            sides = by_question.setdefault(record["task"], {}).setdefault(question, {})
+            sides[record["mirrored"]] = record["outcome"] == Outcome.SOLVED
+    lines: list[str] = []
+    for task, questions in by_question.items():
+        pairs = Paired.of((sides[True], sides[False]) for sides in questions.values() if len(sides) == 2)
+        if pairs.n:
+            low, high = difference_interval(pairs, 0.95)
+            lines.append(
+                f"mirrored {task}: {pairs.difference:+.1%} ({low:+.1%} to {high:+.1%}) against originals, "
+                f"{pairs.gained} gained, {pairs.lost} lost of {pairs.n}, p = {mcnemar(pairs).exact:.2g}"
+            )
+    return lines
 
 
 def align(rows: Sequence[Sequence[str]], left: int) -> list[str]:

@@ -313,6 +313,8 @@ def test_bad_rows_can_be_skipped_and_are_counted(evaluate: Evaluate, server: Loo
         (["--samples", "3"], "--temperature above 0"),
         (["--model", "a", "--model", "b"], "a run is about one model"),
         (["--gates", "nowhere.toml"], "cannot be read"),
+        (["--prompts", "nowhere"], "is not there"),
+        (["--engine", "deeper-blue"], "is not there"),
     ],
 )
 def test_bad_options_are_usage_errors(
