@@ -176,8 +176,8 @@ def _canary(ask: _Asker, model: ServedModel, fields: Mapping[str, object], think
         return Check(
             "schema",
             "fail",
-            f"off: all text arrived in {where} and content is empty. The server's reasoning parser "
-            f"waits for a '</think>' that {model.id!r} does not write, and enforces the schema only after it. "
+            f"off: all text arrived in {where}, content is empty. The server's reasoning parser "
+            f"waits for a '</think>' that {model.id!r} does not write, and enforces the schema after it. "
             "Start vLLM without --reasoning-parser, or ask without thinking (enable_thinking false)",
             facts,
         )
@@ -229,7 +229,7 @@ def check_adapter(ask: _Asker, model: ServedModel) -> Check:
             "adapter",
             "fail",
             f"{model.id!r} answers exactly as its base {base.id!r} (log probabilities differ by "
-            f"{change:.1g}, two askings of the base by {noise:.1g}): the adapter is not applied, or is empty. "
+            f"{change:.1g}, two askings of the base by {noise:.1g}): it is not applied, or is empty. "
             "Check --lora-modules and the adapter's target_modules",
             facts,
         )
@@ -269,6 +269,8 @@ def check_version(version: str | None) -> Check:
     """The server's version has no published vulnerability that is known here."""
     if version is None:
         return Check("version", "skip", "the server says no vLLM version")
+    if not version[:1].isdigit():
+        return Check("version", "ok", version, {"version": version})
     found = [what for fixed, what in VULNERABLE if _version(version) < fixed]
     if found:
         return Check(

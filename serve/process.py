@@ -1,4 +1,4 @@
-"""vLLM as a local process: started at once, waited for, and never left behind."""
+"""vLLM (or the PEFT reference) as a local process: started at once, waited for, and never left behind."""
 
 from __future__ import annotations
 
@@ -31,7 +31,9 @@ from serve.spec import Device, ServeSpec, is_folder
 from serve.wire import UnreachableError, send
 
 # `python -m` and not the `vllm` script: under the CPU build the script looks up a distribution called `vllm`.
-MODULE = "vllm.entrypoints.openai.api_server"
+VLLM = "vllm.entrypoints.openai.api_server"
+PEFT = "serve.peft_server"
+Engine = Literal["vllm", "peft"]
 TERM_GRACE = 10.0
 """Seconds from SIGTERM to SIGKILL at the end."""
 POLL = 0.25
@@ -46,13 +48,14 @@ SCHEMA: dict[str, Any] = {
 
 @dataclass(slots=True)
 class LocalServer:
-    """A vLLM that this process started. Use `start`, `wait`, `stop`; or `with` to stop at the end."""
+    """A server that this process started. Use `start`, `wait`, `stop`; or `with` to stop at the end."""
 
     base_url: str
     log_path: Path
     manifest: Mapping[str, Any]
     """What was started, for the record of a run: command line, device, spec. No secret."""
     api_key_env: str | None
+    """The variable with the key that the server wants, if it wants one."""
     _process: subprocess.Popen[bytes]
     _reaper: subprocess.Popen[bytes]
     _begun: float = field(default_factory=time.monotonic)
@@ -66,45 +69,33 @@ class LocalServer:
         port: int | None = None,
         device: Literal["auto", "cpu", "gpu"] = "auto",
         host: str = LOOPBACK,
+        engine: Engine = "vllm",
         resolution: Resolution | None = None,
         api_key_env: str | None = None,
         extra_args: Sequence[str] = (),
     ) -> LocalServer:
-        """Start vLLM and return at once; its output goes to `log_path`.
+        """Start a server and return at once; its output goes to `log_path`.
 
         :param port: None for a free one.
+        :param engine: vLLM, or the slow PEFT reference (see `serve.reference`).
         :param resolution: the spec's sources where they are resolved already.
         :param api_key_env: the variable with the key that clients shall have to send.
         :raises ServeError: vLLM is not installed, the port is taken, a source is missing or does not fit.
         """
-        check_installed()
+        if engine == "vllm":
+            check_installed()
         resolution = resolution or resolve(spec)
-        spec = resolution.spec
-        chosen = detect_device() if device == "auto" else check_device(device)
+        chosen = "cpu" if engine == "peft" else detect_device() if device == "auto" else check_device(device)
         port = free_port(host) if port is None else check_port(host, port)
-        argv = [*spec.argv(device=chosen, host=host, port=port, paths=resolution.paths), *extra_args]
-        environment = server_environment(spec, chosen, api_key_env)
-        log_path.parent.mkdir(parents=True, exist_ok=True)
-        watcher = start_reaper()
-        with log_path.open("ab", buffering=0) as log:
-            process = subprocess.Popen(
-                [sys.executable, "-m", MODULE, *argv],
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=subprocess.STDOUT,
-                env=environment,
-                # Its own session: the terminal's Ctrl-C is ours to handle, and killpg reaches its children.
-                start_new_session=True,
-            )
-        assert watcher.stdin
-        watcher.stdin.write(f"{process.pid}\n".encode())
-        watcher.stdin.flush()
+        argv = [*command(engine, resolution, device=chosen, host=host, port=port), *extra_args]
+        environment = server_environment(resolution.spec, chosen, api_key_env)
+        process, watcher = _spawn(argv, environment, log_path)
         manifest = {
-            "how": "local vllm",
+            "engine": engine,
             "spec": spec.name,
             "models": resolution.record(),
             "device": chosen,
-            "argv": [MODULE, *argv],
+            "argv": argv,
             "environment": spec.environment(device=chosen, cores=cores()),
         }
         url = f"http://{host if host != '0.0.0.0' else LOOPBACK}:{port}/v1"
@@ -122,18 +113,18 @@ class LocalServer:
             elapsed = time.monotonic() - self._begun
             if elapsed > timeout:
                 raise ServeError(
-                    f"vLLM was not ready after {timeout:.0f} s; wait longer with --startup-timeout. "
+                    f"{self._name} was not ready after {timeout:.0f} s; wait longer with --startup-timeout. "
                     f"{last_words(self.log_path)}"
                 )
             if elapsed - said >= 5:
                 said = elapsed
-                progress(f"vLLM is starting ({elapsed:.0f} s)")
+                progress(f"{self._name} is starting ({elapsed:.0f} s)")
             time.sleep(POLL)
             # A bare connection is cheap; attach only once something listens.
             if self._listens():
                 endpoint = attach(self.base_url, api_key_env=self.api_key_env, startup_timeout=timeout)
         self._ask(endpoint, timeout)
-        progress(f"vLLM {endpoint.version or ''} is ready ({time.monotonic() - self._begun:.0f} s)")
+        progress(f"{self._name} is ready ({time.monotonic() - self._begun:.0f} s)")
         return endpoint
 
     def _listens(self) -> bool:
@@ -160,21 +151,30 @@ class LocalServer:
         except UnreachableError as error:
             time.sleep(1)
             self._check_alive()
-            raise ServeError(f"vLLM lists its models but does not answer: {error}") from error
+            raise ServeError(f"{self._name} lists its models but does not answer: {error}") from error
         if answer.status != 200:
-            raise ServeError(f"vLLM answers {answer.status} to its first request: {answer.error}")
+            raise ServeError(f"{self._name} answers {answer.status} to its first request: {answer.error}")
 
     def _check_alive(self) -> None:
         code = self._process.poll()
         if code is not None:
             self.stop()
             how = f"exit status {code}" if code >= 0 else f"signal {signal.Signals(-code).name}"
-            raise ServeError(f"vLLM ended while starting ({how}). {diagnose(self.log_path)}")
+            raise ServeError(f"{self._name} ended while starting ({how}). {diagnose(self.log_path)}")
+
+    @property
+    def _name(self) -> str:
+        return "vLLM" if self.manifest["engine"] == "vllm" else "the PEFT reference"
 
     @property
     def pid(self) -> int:
         """The server's process, which leads its process group."""
         return self._process.pid
+
+    @property
+    def running(self) -> bool:
+        """True while the server's process lives."""
+        return self._process.poll() is None
 
     def stop(self) -> None:
         """Stop the server and all its children; safe to call again."""
@@ -200,6 +200,36 @@ class LocalServer:
 
     def __exit__(self, *exception: object) -> None:
         self.stop()
+
+
+def command(engine: Engine, resolution: Resolution, *, device: Device, host: str, port: int) -> list[str]:
+    """The module to run with `python -m`, and its arguments."""
+    spec = resolution.spec
+    if engine == "peft":
+        return [PEFT, "--host", host, "--port", str(port), "--spec", spec.model_dump_json()]
+    return [VLLM, *spec.argv(device=device, host=host, port=port, paths=resolution.paths)]
+
+
+def _spawn(
+    argv: Sequence[str], environment: Mapping[str, str], log_path: Path
+) -> tuple[subprocess.Popen[bytes], subprocess.Popen[bytes]]:
+    """The server's process, and the reaper's that watches over it."""
+    log_path.parent.mkdir(parents=True, exist_ok=True)
+    watcher = start_reaper()
+    with log_path.open("ab", buffering=0) as log:
+        process = subprocess.Popen(
+            [sys.executable, "-m", *argv],
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=subprocess.STDOUT,
+            env=environment,
+            # Its own session: the terminal's Ctrl-C is ours to handle, and killpg reaches its children.
+            start_new_session=True,
+        )
+    assert watcher.stdin
+    watcher.stdin.write(f"{process.pid}\n".encode())
+    watcher.stdin.flush()
+    return process, watcher
 
 
 def start_reaper() -> subprocess.Popen[bytes]:

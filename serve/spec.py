@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from serve.errors import ServeError
 
@@ -50,10 +50,24 @@ class CpuSettings(_Table):
     """Tokens per cache block. vLLM's own 128 on a CPU never shares a system prompt shorter than that."""
 
 
+MODAL_GPUS = (
+    *("T4", "L4", "A10", "A10G", "L40S", "A100", "A100-40GB", "A100-80GB", "RTX-PRO-6000"),
+    *("H100", "H100!", "H200", "B200", "B200+", "B300"),
+)
+
+
+def _known_gpu(name: str) -> str:
+    """Modal takes any string here and fails only when a container is to start."""
+    kind, _, count = name.partition(":")
+    if kind.upper() not in MODAL_GPUS or (count and not count.isdigit()):
+        raise ValueError(f"no GPU that Modal knows: {', '.join(MODAL_GPUS)}; several as L4:2")
+    return name
+
+
 class ModalSettings(_Table):
     """Where and how long vLLM runs on Modal, and how much of it."""
 
-    gpu: str = "L4"
+    gpu: Annotated[str, AfterValidator(_known_gpu)] = "L4"
     idle_timeout: int = Field(default=300, ge=2)
     """Seconds without a request after which the container stops."""
     startup_timeout: int = Field(default=1200, ge=1)

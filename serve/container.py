@@ -1,0 +1,71 @@
+"""What runs inside a container: the spec's vLLM, started and waited for by the code that does it locally.
+
+Knows nothing of Modal, so a test runs it as a plain process with the real vLLM.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import threading
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Literal
+
+from serve.process import LocalServer
+from serve.spec import ServeSpec, is_folder
+
+MODELS = "/models"
+"""Where local folders of a spec lie in the container."""
+KEY = "VLLM_API_KEY"
+"""Set by a secret, vLLM asks every client for this key."""
+
+
+def containerised(spec: ServeSpec) -> tuple[ServeSpec, Mapping[str, str]]:
+    """The spec as it reads inside a container, and the folders to put there: here -> there.
+
+    Pure; a spec that is so already stays as it is.
+    """
+    folders = [source for source in (spec.base, *spec.adapters.values()) if is_folder(source)]
+    folders = [folder for folder in folders if not folder.startswith(MODELS)]
+    there = {folder: f"{MODELS}/{number}-{Path(folder).name}" for number, folder in enumerate(folders)}
+    adapters = {name: there.get(source, source) for name, source in spec.adapters.items()}
+    # In the container the base's folder has another name, and adapters were trained on the one it had here.
+    aliases = tuple(dict.fromkeys((*spec.base_aliases, spec.base, Path(spec.base).name)))
+    base = there.get(spec.base, spec.base)
+    return spec.model_copy(update={"base": base, "adapters": adapters, "base_aliases": aliases}), there
+
+
+def serve(
+    spec: ServeSpec,
+    *,
+    port: int,
+    log_path: Path,
+    timeout: float,
+    host: str = "0.0.0.0",
+    device: Literal["auto", "cpu", "gpu"] = "gpu",
+) -> LocalServer:
+    """Start vLLM and return when it answers; its log also goes to stdout, where the platform collects it.
+
+    :raises ServeError: vLLM died (at once) or is not ready in time; nothing is left running.
+    """
+    key = KEY if os.environ.get(KEY) else None
+    server = LocalServer.start(spec, log_path=log_path, port=port, host=host, device=device, api_key_env=key)
+    threading.Thread(target=_echo, args=(log_path, server), daemon=True).start()
+    try:
+        server.wait(timeout, progress=lambda message: print(message, flush=True))
+    except BaseException:
+        server.stop()
+        raise
+    return server
+
+
+def _echo(log_path: Path, server: LocalServer) -> None:
+    """Copy a growing log to stdout for as long as the server runs."""
+    with log_path.open(encoding="utf-8", errors="replace") as log:
+        while server.running:
+            if line := log.readline():
+                sys.stdout.write(line)
+            else:
+                time.sleep(0.5)

@@ -1,0 +1,103 @@
+"""A serve spec on Modal: `modal deploy -m serve.modal_app`, or `modal serve -m serve.modal_app`.
+
+Which spec is said by `EIGHTH_RANK_SPEC` (a shipped name or a .toml file; default chess-puzzle), and
+`EIGHTH_RANK_FAST_BOOT=1` starts eager: several times sooner up, several times slower to answer.
+
+Cold start, in the order in which time goes: weights and adapters come from the Hub once, then from a
+volume; compiled kernels and graphs are kept on another; revisions are pinned to commits when a container
+starts, so what is cached is what is meant. What is left is loading the weights and capturing graphs.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import modal
+
+from serve.container import containerised, serve
+from serve.process import LocalServer
+from serve.spec import ServeSpec, load_spec
+
+MINUTES = 60
+PORT = 8000
+SECRET = "huggingface-secret"
+"""Modal secret with HF_TOKEN, for private adapters and faster downloads; VLLM_API_KEY in it is optional."""
+HUB_CACHE = "/root/.cache/huggingface"
+VLLM_CACHE = "/root/.cache/vllm"
+
+# The versions that the local vLLM is tested with. CUDA 13.0 is what torch 2.13 is built for; the devel
+# image has the compiler that FlashInfer calls for kernels that are not in its wheel.
+CUDA = "nvidia/cuda:13.0.1-devel-ubuntu24.04"
+PYTHON = "3.12"
+PACKAGES = (
+    "vllm==0.32.0",
+    "huggingface-hub==2.4.0",
+    "outlines==1.3.3",
+    "pydantic==2.14.3",
+)
+
+
+def chosen_spec() -> ServeSpec:
+    """The spec of this app: from the environment here, from the deployment in the container.
+
+    :raises ServeError: there is no such spec.
+    """
+    if deployed := os.environ.get("EIGHTH_RANK_SPEC_JSON"):
+        return ServeSpec.model_validate_json(deployed)
+    spec = load_spec(os.environ.get("EIGHTH_RANK_SPEC", "chess-puzzle"))
+    return spec.model_copy(update={"eager": True}) if os.environ.get("EIGHTH_RANK_FAST_BOOT") == "1" else spec
+
+
+SPEC, FOLDERS = containerised(chosen_spec())
+SETTINGS = SPEC.modal
+
+image = (
+    modal.Image.from_registry(CUDA, add_python=PYTHON)
+    .entrypoint([])  # the CUDA image greets on stdout
+    .uv_pip_install(*PACKAGES)
+    .env({"HF_XET_HIGH_PERFORMANCE": "1", "VLLM_CACHE_ROOT": VLLM_CACHE})
+    .add_local_python_source("serve")
+)
+for here, there in FOLDERS.items():
+    if modal.is_local():
+        image = image.add_local_dir(here, there)
+
+app = modal.App(f"eighth-rank-{SPEC.name}")
+
+
+@app.server(
+    image=image,
+    env={"EIGHTH_RANK_SPEC_JSON": SPEC.model_dump_json()},
+    secrets=[modal.Secret.from_name(SECRET)],
+    gpu=SETTINGS.gpu,
+    volumes={
+        HUB_CACHE: modal.Volume.from_name("eighth-rank-hub", create_if_missing=True),
+        VLLM_CACHE: modal.Volume.from_name("eighth-rank-vllm", create_if_missing=True),
+    },
+    port=PORT,
+    startup_timeout=SETTINGS.startup_timeout,
+    scaledown_window=SETTINGS.idle_timeout,
+    max_containers=SETTINGS.max_containers,
+    # Not max_concurrency: above that Modal answers 429, and vLLM queues better than a client retries.
+    target_concurrency=SETTINGS.max_inputs,
+    routing_region=SETTINGS.region,
+    exit_grace_period=30,
+    # Authentication is Modal's default: clients send a proxy token in Modal-Key and Modal-Secret.
+)
+class Vllm:
+    """One container: vLLM with the spec's adapters."""
+
+    server: LocalServer
+
+    @modal.enter()
+    def start(self) -> None:
+        """Return when vLLM answers; raise at once when it died, so that Modal need not time out."""
+        self.server = serve(
+            SPEC, port=PORT, log_path=Path("/tmp/vllm.log"), timeout=SETTINGS.startup_timeout - 10
+        )
+
+    @modal.exit()
+    def stop(self) -> None:
+        """End vLLM and its children after the requests in flight."""
+        self.server.stop()
