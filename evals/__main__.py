@@ -17,8 +17,9 @@ from evals.snapshots import SNAPSHOTS, diff_formats, stored_format
 
 def diff_format(before: str, after: str, root: Path = SNAPSHOTS) -> int:
     """Print what changed between two stored formats. Returns 1 if anything did, else 0, as diff does."""
-    lines = diff_formats(stored_format(before, root), stored_format(after, root), before, after)
-    print("\n".join(lines) if lines else f"{before} and {after} have the same format")
+    lines = diff_formats(stored_format(before, root), stored_format(after, root))
+    same = f"{before} and {after} have the same format"
+    print("\n".join([f"--- {before}", f"+++ {after}", *lines]) if lines else same)
     return 1 if lines else 0
 
 

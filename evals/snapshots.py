@@ -22,7 +22,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import pytest
+from syrupy.assertion import SnapshotAssertion
 from syrupy.extensions.single_file import SingleFileSnapshotExtension, WriteMode
+from syrupy.location import PyTestLocation
 
 from evals.answers import split_trace
 from evals.cases import Case, Completion, Task
@@ -95,15 +98,10 @@ _LISTED = frozenset({"answer", "trace", "checks"})
 
 def _read(text: str) -> dict[str, dict[str, str]]:
     """A stored skeleton as label -> band, by group, in its order."""
-    groups: dict[str, dict[str, str]] = {}
-    rows: dict[str, str] = {}
-    for line in text.splitlines():
-        if not line.startswith("  "):
-            rows = groups.setdefault(line, {})
-        else:
-            label, _, name = line.strip().rpartition(" ")
-            rows[label.rstrip()] = name
-    return groups
+    return {
+        group: {row[2:].rpartition(" ")[0].rstrip(): row.rpartition(" ")[2] for row in rows}
+        for group, rows in _rows(text).items()
+    }
 
 
 def skeleton(task: Task, answered: Iterable[tuple[Case, Sequence[Completion]]]) -> Skeleton:
@@ -204,10 +202,20 @@ def _type(value: Any) -> str:
 
 
 class FormatExtension(SingleFileSnapshotExtension):
-    """Stores a `Skeleton` as one text file per test; a rate near the edge of its band matches both."""
+    """Stores a `Skeleton` as one text file per test; a rate near the edge of its band matches both.
+
+    Use it through `extension_for`, which gives every model version a folder of its own.
+    """
 
     _write_mode = WriteMode.TEXT
     file_extension = "txt"
+    folder = "model"
+
+    @classmethod
+    def dirname(cls, *, test_location: PyTestLocation) -> str:
+        """`__snapshots__/<model>/<test file>`, beside the test file."""
+        test_file = Path(test_location.filepath)
+        return str(test_file.with_name(SNAPSHOTS.name) / cls.folder / test_file.stem)
 
     def __init__(self) -> None:
         self._latest: Skeleton | None = None
@@ -226,27 +234,60 @@ class FormatExtension(SingleFileSnapshotExtension):
         return self._latest.fits(str(snapshot_data))
 
     def diff_lines(self, serialized_data: Any, snapshot_data: Any) -> Iterator[str]:
-        """Every row of the format, the changed ones marked."""
-        yield from diff_formats(str(snapshot_data), str(serialized_data), "snapshot", "this session")
+        """The rows that changed, in their groups."""
+        yield from diff_formats(str(snapshot_data), str(serialized_data))
+
+
+def expect_format(found: Skeleton, snapshot: SnapshotAssertion) -> None:
+    """Fail the test where the format is not the stored one, with what changed and what to do about it.
+
+    An assertion would do, but pytest cuts what it says about one to eight lines.
+    """
+    same: bool = snapshot == found
+    if not same:
+        file = snapshot.extension.get_location(test_location=snapshot.test_location, index=0)
+        changes = "\n".join(snapshot.get_assert_diff())
+        pytest.fail(
+            f"the reasoning format is not the one in {file} (-: stored, +: this session)\n{changes}\n"
+            "If the new format is the one you want, store it: run again with --snapshot-update.",
+            pytrace=False,
+        )
+
+
+def keep_other_models(config: pytest.Config) -> None:
+    """Keep syrupy from deleting the snapshots of other model versions when it updates: no session uses them.
+
+    Its default extension looks through all of `__snapshots__` even where no test uses it, and takes what it
+    does not know for left over.
+    """
+    ignored = getattr(config.option, "ignore_file_extensions", None) or []
+    config.option.ignore_file_extensions = [*ignored, FormatExtension.file_extension]
 
 
 def extension_for(model: str) -> type[FormatExtension]:
-    """A `FormatExtension` that keeps to the folder of one model version.
-
-    A folder each, side by side: syrupy deletes what it thinks unused below the folder that it updates.
-    """
-    folder = f"{SNAPSHOTS.name}/{model_folder(model)}"
-    return type("FormatExtension", (FormatExtension,), {"snapshot_dirname": folder})
+    """The extension that keeps the snapshots of one model version, in a folder of their own."""
+    return type("ModelFormatExtension", (FormatExtension,), {"folder": model_folder(model)})
 
 
-def diff_formats(before: str, after: str, before_name: str, after_name: str) -> list[str]:
-    """What changed between two stored skeletons, as a unified diff with each change in its group; [] if
-    nothing.
-    """
-    lines = difflib.unified_diff(
-        before.splitlines(), after.splitlines(), before_name, after_name, n=99, lineterm=""
-    )
-    return [line for line in lines if not line.startswith("@@")]
+def diff_formats(before: str, after: str) -> list[str]:
+    """What changed between two stored skeletons: the groups with a change, with the rows. [] if nothing did."""
+    old, new = _rows(before), _rows(after)
+    lines: list[str] = []
+    for group in {**new, **old}:
+        rows = difflib.unified_diff(old.get(group, []), new.get(group, []), n=1, lineterm="")
+        changed = [row for row in rows if not row.startswith(("---", "+++", "@@"))]
+        lines += [f" {group}", *changed] if changed else []
+    return lines
+
+
+def _rows(text: str) -> dict[str, list[str]]:
+    groups: dict[str, list[str]] = {}
+    for line in text.splitlines():
+        if line.startswith("  "):
+            groups[next(reversed(groups))].append(line)
+        else:
+            groups[line] = []
+    return groups
 
 
 def model_folder(model: str) -> str:

@@ -8,7 +8,7 @@ import pytest
 from syrupy.assertion import SnapshotAssertion
 
 from evals.cases import Case, Completion, Settle, Task
-from evals.snapshots import skeleton
+from evals.snapshots import expect_format, skeleton
 
 pytestmark = pytest.mark.reasoning
 
@@ -28,5 +28,4 @@ def test_reasoning_format(
     format_snapshot: SnapshotAssertion,
 ) -> None:
     """The format of all answers together is the one that is stored for this model version."""
-    found = skeleton(tasks["reasoning"], all_completions("reasoning"))
-    assert found == format_snapshot
+    expect_format(skeleton(tasks["reasoning"], all_completions("reasoning")), format_snapshot)

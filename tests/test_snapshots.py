@@ -137,7 +137,7 @@ def test_no_answer_is_no_format(task: Task) -> None:
 
 SUITE = """
 import pytest
-from evals.snapshots import FormatExtension, Skeleton
+from evals.snapshots import Skeleton, expect_format, extension_for
 
 @pytest.mark.parametrize("n", range(6))
 def test_case(n):
@@ -146,15 +146,17 @@ def test_case(n):
 def test_format(snapshot, request):
     heading = request.config.getoption("--heading")
     found = Skeleton({"sections, in their order": {"# One": 1.0, heading: 1.0}})
-    assert found == snapshot.use_extension(FormatExtension)
+    expect_format(found, snapshot.use_extension(extension_for(request.config.getoption("--model"))))
 """
 CONFTEST = """
+from evals.snapshots import keep_other_models
+
 def pytest_addoption(parser):
     parser.addoption("--heading")
     parser.addoption("--model")
 
 def pytest_configure(config):
-    config.option.snapshot_dirname = "__snapshots__/" + config.getoption("--model")
+    keep_other_models(config)
 """
 
 
@@ -168,38 +170,50 @@ def suite(pytester: pytest.Pytester) -> pytest.Pytester:
     return pytester
 
 
-def run(suite: pytest.Pytester, *options: str) -> pytest.RunResult:
-    return suite.runpytest_inprocess("--model", "pawn", *options)
+def run(suite: pytest.Pytester, heading: str, *options: str, model: str = "org/pawn@1") -> pytest.RunResult:
+    """One session with a model that writes this heading."""
+    return suite.runpytest_inprocess("--model", model, "--heading", heading, *options)
+
+
+def stored_models(suite: pytest.Pytester) -> set[str]:
+    return {path.relative_to(suite.path).parts[1] for path in suite.path.rglob("*.txt")}
 
 
 def test_a_missing_snapshot_fails_and_a_written_one_passes(suite: pytest.Pytester) -> None:
-    run(suite, "--heading", "# Two").assert_outcomes(passed=6, failed=1)
-    run(suite, "--heading", "# Two", "--snapshot-update").assert_outcomes(passed=7)
-    run(suite, "--heading", "# Two").assert_outcomes(passed=7)
+    run(suite, "# Two").assert_outcomes(passed=6, failed=1)
+    run(suite, "# Two", "--snapshot-update").assert_outcomes(passed=7)
+    run(suite, "# Two").assert_outcomes(passed=7)
 
 
 def test_the_failure_shows_what_changed(suite: pytest.Pytester) -> None:
-    run(suite, "--heading", "# Two", "--snapshot-update")
-    result = run(suite, "--heading", "# Second")
+    run(suite, "# Two", "--snapshot-update")
+    result = run(suite, "# Second")
     result.assert_outcomes(passed=6, failed=1)
-    result.stdout.re_match_lines([r"E +-  # Two +always", r"E +\+  # Second +always"])
-
-
-def test_updating_with_workers_keeps_every_model_s_snapshot(suite: pytest.Pytester) -> None:
-    run(suite, "--heading", "# Two", "--snapshot-update", "-n", "2").assert_outcomes(passed=7)
-    other = suite.runpytest_inprocess(
-        "--model", "other", "--heading", "# Second", "--snapshot-update", "-n2"
+    result.stdout.re_match_lines(
+        [
+            r"the reasoning format is not the one in .*/__snapshots__/org-pawn@1/test_suite/.*",
+            r" sections, in their order",
+            r"-  # Two +always",
+            r"\+  # Second +always",
+            r".* run again with --snapshot-update\.",
+        ],
+        consecutive=False,
     )
+
+
+@pytest.mark.parametrize("workers", ["0", "2"])
+def test_updating_keeps_every_other_model_s_snapshot(suite: pytest.Pytester, workers: str) -> None:
+    run(suite, "# Two", "--snapshot-update", "-n", workers).assert_outcomes(passed=7)
+    other = run(suite, "# Second", "--snapshot-update", "-n", workers, model="org/pawn@2")
     other.assert_outcomes(passed=7)
-    stored = {path.relative_to(suite.path).parts[1] for path in suite.path.rglob("*.txt")}
-    assert stored == {"pawn", "other"}
-    run(suite, "--heading", "# Two", "-n", "2").assert_outcomes(passed=7)
+    assert stored_models(suite) == {"org-pawn@1", "org-pawn@2"}
+    run(suite, "# Two").assert_outcomes(passed=7)
 
 
 def test_updating_a_part_of_the_suite_deletes_nothing(suite: pytest.Pytester) -> None:
-    run(suite, "--heading", "# Two", "--snapshot-update")
-    run(suite, "--heading", "# Two", "--snapshot-update", "-k", "test_case")
-    run(suite, "--heading", "# Two").assert_outcomes(passed=7)
+    run(suite, "# Two", "--snapshot-update")
+    run(suite, "# Two", "--snapshot-update", "-k", "test_case")
+    assert stored_models(suite) == {"org-pawn@1"}
 
 
 def store(root: Path, model: str, found: Skeleton) -> None:
