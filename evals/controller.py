@@ -15,7 +15,7 @@ from evals.cases import Case
 from evals.collection import Collection
 from evals.engine import EngineError, open_engine
 from evals.options import Options
-from evals.plugin import LETTERS, Judge, read_verdict
+from evals.plugin import Judge, read_verdict
 from evals.relay import Relay
 from serve.errors import ServeError
 
@@ -31,7 +31,6 @@ class Controller(Judge):
         super().__init__(config, options, collection)
         self._session: Session | None = None
         self._relay: Relay | None = None
-        self._mistakes: list[str] = []
         self._planned = threading.Lock()
         self._sigterm: Any = None
         if threading.current_thread() is threading.main_thread():
@@ -150,8 +149,6 @@ class Controller(Judge):
         if record is None or self._session is None or report.when == "teardown":
             return
         self._session.judged(record)
-        if record["outcome"] in LETTERS and len(self._mistakes) < self.options.show:
-            self._mistakes.append(record["case"])
 
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
         """Print outcomes, gates and the verdict."""
@@ -162,9 +159,8 @@ class Controller(Judge):
 
         write = terminalreporter.write_line
         terminalreporter.section("eighth rank", sep="=")
-        for key in self._mistakes:
-            record = next(r for r in session.run.verdicts if r["case"] == key)
-            write(self.collection.explain_record(session.plan.cases[key], record))
+        for record in report.mistakes_to_show(session.run.verdicts, self.options.show):
+            write(self.collection.explain_record(session.plan.cases[record["case"]], record))
             write("")
         for line in report.outcome_table(session.run.verdicts):
             write(line)

@@ -53,6 +53,7 @@ class Options:
     request_timeout: float
     policy: Policy
     gates: Path
+    format_of: str | None
     engine: str | None
     show: int
     run_dir: Path | None
@@ -103,6 +104,11 @@ def add_options(parser: pytest.Parser) -> None:
     add("--cases", choices=get_args(Policy), default="gated",
         help="gated: the gates decide; strict: every mistake of the model fails its test")  # fmt: skip
     add("--gates", metavar="FILE", type=Path, default=HERE / "gates.toml", help="gates to judge the run by")
+    add(
+        "--format-of",
+        metavar="ID",
+        help="model version whose stored reasoning format is expected (default: the model that is asked)",
+    )
     add("--engine", metavar="PATH", help="UCI engine for centipawn loss beside the outcome")
     add("--show", type=int, default=1, metavar="N", help="mistakes to show with their board (default: 1)")
     add("--run-dir", metavar="DIR", type=Path, help="where the run is kept (default: runs/<time>-<model>)")
@@ -155,6 +161,7 @@ def read_options(config: pytest.Config) -> Options:
         request_timeout=get("--request-timeout"),
         policy=get("--cases"),
         gates=cast(Path, get("--gates")).absolute(),
+        format_of=get("--format-of"),
         engine=get("--engine"),
         show=get("--show"),
         run_dir=_absolute(get("--run-dir")),

@@ -20,7 +20,7 @@ from evals.collection import Collection
 from evals.options import Options, add_options, read_options
 from evals.relay import Link, RelayError
 from evals.runs import Record, verdict_record
-from evals.snapshots import keep_other_models
+from evals.snapshots import extension_for, keep_other_models
 
 if TYPE_CHECKING:
     from evals.engine import Engine
@@ -170,11 +170,12 @@ def model_of(request: pytest.FixtureRequest) -> Callable[[str], str]:
 
 
 @pytest.fixture
-def format_snapshot(snapshot: SnapshotAssertion, model_of: Callable[[str], str]) -> SnapshotAssertion:
-    """The stored reasoning format of the model that is asked, in a folder of the model's own."""
-    from evals.snapshots import extension_for
-
-    return snapshot.use_extension(extension_for(model_of("reasoning")))
+def format_snapshot(
+    request: pytest.FixtureRequest, snapshot: SnapshotAssertion, model_of: Callable[[str], str]
+) -> SnapshotAssertion:
+    """The stored reasoning format of the model that is asked, or of the one that `--format-of` names."""
+    model = _judge(request).options.format_of or model_of("reasoning")
+    return snapshot.use_extension(extension_for(model))
 
 
 @pytest.fixture

@@ -39,6 +39,12 @@ def outcome_table(records: Iterable[Record]) -> list[str]:
     return align(rows, left=2)
 
 
+def mistakes_to_show(records: Iterable[Record], n: int) -> list[Record]:
+    """The first `n` mistakes; missed moves first, because a board tells most about them."""
+    mistakes = [r for r in records if r["outcome"] not in (Outcome.SOLVED, Outcome.UNANSWERED)]
+    return sorted(mistakes, key=lambda r: (r["task"] != "move", r["outcome"] != Outcome.MISSED))[:n]
+
+
 def solved_share(solved: int, n: int) -> str:
     """`61.0% (56.1% to 65.7%)`, or a dash where nothing was answered."""
     if not n:

@@ -1,0 +1,96 @@
+"""Does the harness notice? Every pawn adapter through `pytest evals` on one real vLLM, and what has to show.
+
+    python -m evals.pawn.ladder [--runs DIR] [-n WORKERS]
+
+v2 must beat v1, blunder must lose to v1 and fail the gates, and drift must fail reasoning's format snapshot.
+Prints each comparison and exits 0 only where all of it shows.
+"""
+
+from __future__ import annotations
+
+import argparse
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+from evals.compare import StoredRun, check_comparable, compare, pairs_by_set, read_run
+from evals.paired import mcnemar
+from evals.runs import now
+from serve.endpoint import Endpoint
+from serve.process import LocalServer
+from serve.spec import load_spec
+
+ROOT = Path(__file__).parents[2]
+MOVERS = ("pawn", "pawn-move-v1", "pawn-move-v2", "pawn-blunder")
+SIGNIFICANT = 0.01
+
+
+@dataclass(frozen=True)
+class Ladder:
+    """The runs of one climb, all against one server."""
+
+    endpoint: Endpoint
+    runs: Path
+    workers: str
+
+    def evaluate(self, model: str, task: str, *more: str) -> tuple[int, str]:
+        """One session; returns its exit status and output. The run's folder has the model's name."""
+        command = [sys.executable, "-m", "pytest", "evals", "-q", "-m", task, "-n", self.workers]
+        command += ["--base-url", self.endpoint.base_url, "--model", model, *more]
+        command += ["--run-dir", str(self.runs / model)]
+        done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+        print(f"--- {model} -m {task} {' '.join(more)}: exit status {done.returncode}")
+        return done.returncode, done.stdout
+
+    def run(self, model: str) -> StoredRun:
+        """The run of a model."""
+        return read_run(self.runs / model)
+
+
+def p_value(baseline: StoredRun, candidate: StoredRun, name: str) -> tuple[float, float]:
+    """The candidate's difference on one set, and its exact two-sided McNemar p-value."""
+    check_comparable(baseline, candidate)
+    (pairs,) = [pairs for _, each, pairs in pairs_by_set(baseline, candidate) if each == name]
+    return pairs.difference, mcnemar(pairs).exact
+
+
+def climb(ladder: Ladder) -> list[tuple[str, bool]]:
+    """Run every adapter; returns what had to show and whether it did."""
+    status = {model: ladder.evaluate(model, "move")[0] for model in MOVERS}
+    v1, v2, blunder = (ladder.run(name) for name in MOVERS[1:])
+    for baseline, candidate in ((v1, v2), (v1, blunder)):
+        print("\n".join(["", *compare(baseline, candidate), ""]))
+    better, worse = p_value(v1, v2, "mate-in-1"), p_value(v1, blunder, "mate-in-1")
+    reasoning, _ = ladder.evaluate("pawn-reasoning", "reasoning")
+    drift, said = ladder.evaluate(
+        "pawn-reasoning-drift", "reasoning", "--format-of", "pawn-reasoning", "--tb=short"
+    )
+    noticed = [line for line in said.splitlines() if line.startswith("E ")]
+    print("\n".join(noticed))
+    return [
+        ("v2 beats v1 on mates in one", better[0] > 0 and better[1] < SIGNIFICANT),
+        ("v2 passes the gates", status["pawn-move-v2"] == 0),
+        ("blunder loses to v1 on mates in one", worse[0] < 0 and worse[1] < SIGNIFICANT),
+        ("blunder fails the gates", status["pawn-blunder"] == 1),
+        ("reasoning passes, its format snapshot included", reasoning == 0),
+        ("drift fails the format snapshot of reasoning", drift == 1 and bool(noticed)),
+    ]
+
+
+def main() -> int:
+    """Start the server, climb, and say what showed."""
+    parser = argparse.ArgumentParser(description="run every pawn adapter and check that differences show")
+    stamp = now().replace(":", "").replace("+0000", "")
+    parser.add_argument("--runs", type=Path, default=ROOT / "runs" / f"ladder-{stamp}")
+    parser.add_argument("-n", dest="workers", default="0")
+    given = parser.parse_args()
+    with LocalServer.start(load_spec("pawn"), log_path=given.runs / "server.log") as server:
+        found = climb(Ladder(server.wait(600, print), given.runs.absolute(), given.workers))
+    for claim, holds in found:
+        print(f"{'yes' if holds else 'NO':<4} {claim}")
+    return 0 if all(holds for _, holds in found) else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
