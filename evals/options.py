@@ -29,7 +29,8 @@ class Options:
     api_key_env: str | None
     serve: Serving
     spec: str
-    attach: bool
+    attach: str | None
+    fast_boot: bool
     device: Device
     adapters: tuple[str, ...]
     startup_timeout: float
@@ -71,7 +72,14 @@ def add_options(parser: pytest.Parser) -> None:
     add("--serve", choices=get_args(Serving), default="local",
         help="how to start a server when no --base-url is given (default: local)")  # fmt: skip
     add("--spec", default="pawn", metavar="NAME|FILE", help="serve spec to start (default: pawn, embedded)")
-    add("--attach", action="store_true", help="with --serve modal: use the deployed app, start none")
+    add(
+        "--attach",
+        nargs="?",
+        const="",
+        metavar="APP",
+        help="with --serve modal: ask a deployed app (default: the spec's) and start none",
+    )
+    add("--fast-boot", action="store_true", help="start the server eager: sooner up, slower to answer")
     add("--device", choices=get_args(Device), default="auto", help="where a local vLLM runs")
     add("--adapter", metavar="NAME=SOURCE", action="append", default=[],
         help="load an adapter (repo@revision or folder) into a running server for this session")  # fmt: skip
@@ -138,6 +146,7 @@ def read_options(config: pytest.Config) -> Options:
         serve=get("--serve"),
         spec=get("--spec"),
         attach=get("--attach"),
+        fast_boot=get("--fast-boot"),
         device=get("--device"),
         adapters=tuple(get("--adapter")),
         startup_timeout=get("--startup-timeout"),

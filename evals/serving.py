@@ -12,10 +12,9 @@ from evals.cases import Request
 from evals.client import chat_body
 from evals.options import Options
 from serve.endpoint import Endpoint, ServedModel, attach
-from serve.errors import ServeError
 
 if TYPE_CHECKING:
-    from serve.adapters import Resolution
+    from serve.spec import ServeSpec
 
 Say = Callable[[str], None]
 
@@ -79,18 +78,10 @@ def serving(options: Options, folder: Path, say: Say) -> Generator[Serving]:
                 progress=say,
             )
         else:
-            from serve.adapters import resolve
-            from serve.spec import load_spec
-
-            resolution = resolve(load_spec(options.spec))
-            ask = resolution.spec.ask
-            facts["identities"] = {
-                resolution.spec.served_base: resolution.base.identity,
-                **{name: found.identity for name, found in resolution.adapters.items()},
-            }
-            say(f"starting {options.serve} server with spec {options.spec}")
-            server = start(options, resolution, folder)
+            server, spec, identities = start(options, folder)
             stack.callback(server.stop)
+            ask, facts["identities"] = spec.ask, identities
+            say(f"waiting for {options.serve} server of spec {spec.name}")
             endpoint = server.wait(options.startup_timeout, say)
             facts["server"] = dict(server.manifest)
         if options.adapters:
@@ -103,18 +94,38 @@ def serving(options: Options, folder: Path, say: Say) -> Generator[Serving]:
         yield Serving(endpoint, ask, facts)
 
 
-def start(options: Options, resolution: Resolution, folder: Path) -> Server:
-    """Start what `--serve` says; returns before it is ready.
+def start(options: Options, folder: Path) -> tuple[Server, ServeSpec, Mapping[str, str]]:
+    """Start what `--serve` says; returns before it is ready, with the spec and each model's identity.
 
-    :raises ServeError: it cannot be started here.
+    :raises ServeError: the spec cannot be served, or not here.
     """
-    if options.serve == "local":
-        from serve.process import LocalServer
+    from serve.adapters import resolve
+    from serve.spec import load_spec
 
-        return LocalServer.start(
-            resolution.spec, log_path=folder / "server.log", device=options.device, resolution=resolution
-        )
-    raise ServeError(f"--serve {options.serve} is not there yet: use --serve local or --base-url")
+    spec = load_spec(options.spec)
+    key = options.api_key_env
+    if options.serve == "modal" and options.attach is not None:
+        from serve.modal_session import ModalServer
+
+        return ModalServer.deployed(options.attach or spec.name, api_key_env=key), spec, {}
+    if options.fast_boot:
+        spec = spec.model_copy(update={"eager": True})
+    resolution = resolve(spec)
+    if options.serve == "modal":
+        from serve.modal_session import ModalServer
+
+        return ModalServer.start(resolution.pinned, api_key_env=key), spec, resolution.record()
+    from serve.process import LocalServer
+
+    server = LocalServer.start(
+        resolution.spec,
+        log_path=folder / "server.log",
+        device=options.device,
+        engine="peft" if options.serve == "peft" else "vllm",
+        resolution=resolution,
+        api_key_env=key,
+    )
+    return server, spec, resolution.record()
 
 
 def check(

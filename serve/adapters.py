@@ -54,6 +54,17 @@ class Resolution:
         """The folder of each source."""
         return {found.source: found.path for found in (self.base, *self.adapters.values())}
 
+    @property
+    def pinned(self) -> ServeSpec:
+        """The spec with every Hub source pinned to its commit, for a machine that downloads by itself."""
+        adapters = {
+            name: f"{found.source.partition('@')[0]}@{found.identity.removeprefix('commit:')}"
+            if found.identity.startswith("commit:")
+            else found.source
+            for name, found in self.adapters.items()
+        }
+        return self.spec.model_copy(update={"adapters": adapters})
+
     def record(self) -> dict[str, str]:
         """Served model id -> identity, for the manifest of a run."""
         adapters = {name: found.identity for name, found in self.adapters.items()}
