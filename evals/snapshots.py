@@ -270,7 +270,7 @@ def extension_for(model: str) -> type[FormatExtension]:
 
 
 def diff_formats(before: str, after: str) -> list[str]:
-    """What changed between two stored skeletons: the groups with a change, with the rows. [] if nothing did."""
+    """What changed between two stored skeletons: each group with a change, and its rows; [] if nothing."""
     old, new = _rows(before), _rows(after)
     lines: list[str] = []
     for group in {**new, **old}:

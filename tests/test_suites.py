@@ -1,0 +1,79 @@
+"""Every suite from the outside: a server that knows all the answers solves every case."""
+
+from __future__ import annotations
+
+import csv
+import json
+import subprocess
+import sys
+from collections import Counter
+from collections.abc import Mapping
+from pathlib import Path
+
+import pytest
+from aiohttp import web
+
+from evals.cases import Case
+from evals.prompts import load_prompts
+from evals.puzzles import COLUMNS, Puzzle
+from evals.tasks import TASKS
+from evals.tasks.board import SKILLS
+from tests.loopback import Body, Loopback, chat, position_of
+from tests.positions import random_puzzles
+from tests.test_tasks import right_answer
+from tests.traces import write_answer, write_trace
+
+ROOT = Path(__file__).parents[1]
+PUZZLES = tuple(random_puzzles(seed=77, count=20))
+
+
+class Solver:
+    """Answers every prompt of the suites from the puzzles' own solutions."""
+
+    def __init__(self, puzzles: tuple[Puzzle, ...]) -> None:
+        self.known = {
+            puzzle.board(ply).fen(): (puzzle, ply)
+            for puzzle in puzzles
+            for ply in range(0, len(puzzle.solution), 2)
+        }
+        self.prompts = {prompt.system: name for name, prompt in load_prompts().by_name.items()}
+
+    async def __call__(self, body: Body) -> web.StreamResponse:
+        puzzle, ply = self.known[position_of(body)]
+        name = self.prompts[body["messages"][0]["content"]]
+        if name == "reasoning":
+            return chat(write_answer(puzzle), reasoning=write_trace(puzzle))
+        return chat(json.dumps(self.answer(name, puzzle, ply)))
+
+    def answer(self, name: str, puzzle: Puzzle, ply: int) -> Mapping[str, object]:
+        """The right JSON to a prompt."""
+        if name == "move-uci":
+            return {"move": puzzle.solution[ply]}
+        if name == "line-uci":
+            return {"line": puzzle.solution}
+        return right_answer(Case("board", puzzle, variant=name.removeprefix("board-")))
+
+
+@pytest.mark.timeout(300)
+@pytest.mark.parametrize("workers", ["0", "2"])
+def test_right_answers_solve_every_case_of_every_suite(tmp_path: Path, workers: str) -> None:
+    puzzles, run = tmp_path / "random.csv", tmp_path / "run"
+    with puzzles.open("w", encoding="utf-8", newline="") as file:
+        writer = csv.DictWriter(file, COLUMNS)
+        writer.writeheader()
+        writer.writerows(puzzle.to_row() for puzzle in PUZZLES)
+    gates = tmp_path / "gates.toml"
+    gates.write_text(
+        '[[gate]]\nname = "solved"\ntask = "move"\nrate = "solved"\nat_least = 0.5\n', encoding="utf-8"
+    )
+    with Loopback(Solver(PUZZLES)) as server:
+        command = [sys.executable, "-m", "pytest", "evals", "-p", "no:cacheprovider", "--no-preflight"]
+        command += ["-m", "not format", "-n", workers, "--base-url", server.base_url]
+        command += ["--puzzles", str(puzzles), "--run-dir", str(run), "--gates", str(gates)]
+        done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    verdicts = [json.loads(line) for line in (run / "verdicts.jsonl").read_text().splitlines()]
+    assert Counter(each["task"] for each in verdicts) == dict.fromkeys(TASKS, len(PUZZLES))
+    assert {each["outcome"] for each in verdicts} == {"solved"}
+    assert {each["variant"] for each in verdicts if each["task"] == "board"} == set(SKILLS)
+    assert all(each["checks"]["faithful"] for each in verdicts if each["task"] == "reasoning")
