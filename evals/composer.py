@@ -244,8 +244,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
     try:
         with stockfish(options.stockfish) as engine:
             sets = compose(engine, options.seed, SIZES)
-    except FileNotFoundError as error:
-        raise SystemExit(str(error)) from error
+    except (OSError, chess.engine.EngineError) as error:
+        raise SystemExit(
+            f"the engine {options.stockfish or 'stockfish'!r} cannot be used: {error}"
+        ) from error
     options.out.mkdir(parents=True, exist_ok=True)
     for name, puzzles in sets.items():
         write(options.out / f"{name}.csv", puzzles)

@@ -23,11 +23,12 @@ MATE = 10_000
 def stockfish(command: str | None = None) -> Generator[chess.engine.SimpleEngine]:
     """A running Stockfish, on one thread.
 
-    :raises FileNotFoundError: it is not installed.
+    :raises OSError: it is not installed, or cannot be run.
+    :raises chess.engine.EngineError: what runs does not speak UCI.
     """
     found = command or shutil.which("stockfish") or shutil.which("stockfish", path="/usr/games")
     if found is None:
-        raise FileNotFoundError("Stockfish is not installed: on Debian, apt install stockfish")
+        raise FileNotFoundError("not installed; on Debian: apt install stockfish")
     with chess.engine.SimpleEngine.popen_uci(found) as engine:
         engine.configure({"Threads": 1, "Hash": 16})
         yield engine

@@ -19,6 +19,7 @@ from evals.composer import (
     Size,
     candidates,
     compose,
+    main,
     varied,
     write,
 )
@@ -166,6 +167,12 @@ def test_a_choice_takes_from_every_kind_in_turn():
     )
     assert len(chosen) == len(set(chosen)) == 40
     assert {chess.PAWN, chess.KNIGHT, chess.BISHOP, chess.ROOK, chess.QUEEN} <= set(pieces)
+
+
+@pytest.mark.parametrize("command", ["no-such-engine", "/bin/true"])
+def test_an_engine_that_cannot_be_used_is_named(command: str, tmp_path: Path):
+    with pytest.raises(SystemExit, match=f"the engine '{command}' cannot be used: "):
+        main(["--stockfish", command, "--out", str(tmp_path)])
 
 
 # --- mates and motifs ---
