@@ -203,7 +203,7 @@ def test_pairs_are_counted_candidate_first():
     assert Paired.of(pairs) == Paired(both=1, gained=2, lost=1, neither=1)
 
 
-@settings(max_examples=20)  # statsmodels takes 0.1 s for each
+@settings(max_examples=10)  # statsmodels takes 0.1 s for each
 @given(st.dictionaries(st.integers(), st.floats(0, 1), min_size=1, max_size=12))
 def test_holm_agrees_with_statsmodels(p_values: dict[int, float]):
     expected: Any = multipletests(list(p_values.values()), method="holm")[1]
