@@ -26,6 +26,14 @@ from tests.traces import write_answer, write_trace
 ROOT = Path(__file__).parents[1]
 PUZZLES = tuple(random_puzzles(seed=77, count=20))
 
+GATES = """
+[[gate]]
+name = "solved"
+task = "move"
+rate = "solved"
+at_least = 0.5
+"""
+
 
 class Solver:
     """Answers every prompt of the suites from the puzzles' own solutions."""
@@ -59,13 +67,9 @@ class Solver:
 def test_right_answers_solve_every_case_of_every_suite(tmp_path: Path, workers: str) -> None:
     puzzles, run = tmp_path / "random.csv", tmp_path / "run"
     with puzzles.open("w", encoding="utf-8", newline="") as file:
-        writer = csv.DictWriter(file, COLUMNS)
-        writer.writeheader()
-        writer.writerows(puzzle.to_row() for puzzle in PUZZLES)
+        csv.writer(file).writerows([COLUMNS, *(puzzle.to_row().values() for puzzle in PUZZLES)])
     gates = tmp_path / "gates.toml"
-    gates.write_text(
-        '[[gate]]\nname = "solved"\ntask = "move"\nrate = "solved"\nat_least = 0.5\n', encoding="utf-8"
-    )
+    gates.write_text(GATES, encoding="utf-8")
     with Loopback(Solver(PUZZLES)) as server:
         command = [sys.executable, "-m", "pytest", "evals", "-p", "no:cacheprovider", "--no-preflight"]
         command += ["-m", "not format", "-n", workers, "--base-url", server.base_url]
