@@ -37,17 +37,25 @@ class Sampling:
 
 
 def chat_body(
-    request: Request, model: str, sampling: Sampling, *, sample: int = 0, vllm: bool = True
+    request: Request,
+    model: str,
+    sampling: Sampling,
+    *,
+    sample: int = 0,
+    vllm: bool = True,
+    context: int | None = None,
 ) -> dict[str, Any]:
     """The JSON body of `POST /v1/chat/completions` for one request.
 
     :param sample: which of several samples of one case this is; it moves the seed, so that samples differ.
     :param vllm: whether the server understands vLLM's fields.
+    :param context: the model's context in tokens, where it is known. vLLM refuses to be asked for more than
+        this, and takes less on itself where the prompt leaves less.
     """
     body: dict[str, Any] = {
         "model": model,
         "messages": [dict(message) for message in request.messages],
-        "max_tokens": request.max_tokens,
+        "max_tokens": min(request.max_tokens, context or request.max_tokens),
         "temperature": sampling.temperature,
         "top_p": sampling.top_p,
         "seed": sampling.seed + sample,

@@ -175,6 +175,8 @@ class Session:
             timeout=options.request_timeout,
         )
 
+        contexts = {task: endpoint.context_of(model) for task, model in self.models.items()}
+
         async def ask(case: Case, request: Request) -> Completion:
             body = client.chat_body(
                 request,
@@ -182,6 +184,7 @@ class Session:
                 options.sampling,
                 sample=case.sample,
                 vllm=endpoint.version is not None,
+                context=contexts[case.task],
             )
             return await client.ask(http, body)
 

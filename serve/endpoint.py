@@ -88,6 +88,12 @@ class Endpoint:
         """The base under an adapter, where it is served too."""
         return next((entry for entry in self.models if model.parent and entry.id == model.parent), None)
 
+    def context_of(self, model: str) -> int | None:
+        """The context of a served model in tokens: its own or that of the base under it; None if unknown."""
+        served = self.choose(model)
+        base = self.base_of(served)
+        return served.max_model_len or (base.max_model_len if base else None)
+
     @property
     def server_url(self) -> str:
         """The server's own root, where vLLM has `/version` and `/health`."""
