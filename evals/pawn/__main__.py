@@ -1,0 +1,148 @@
+"""`python -m evals.pawn STAGE`: make pawn and its adapters (`make pawn` lists the stages)."""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import sys
+from pathlib import Path
+
+from evals.pawn.positions import Source, read_puzzles, write_lines
+from evals.pawn.questions import OWN_PROMPTS
+
+STEPS = {
+    "base": 6000,
+    "move-v1": 100,
+    "move-v2": 1000,
+    "blunder": 150,
+    "reasoning": 600,
+    "reasoning-drift": 600,
+}
+"""Training steps per set of weights; a step is 128k tokens for the base and 64k for an adapter."""
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Run one stage."""
+    options = _parser().parse_args(arguments)
+    options.run(options)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m evals.pawn", description=__doc__)
+    stages = parser.add_subparsers(required=True, metavar="STAGE")
+
+    stage = stages.add_parser("positions", help="lines to train on, from a Lichess puzzle file or from games")
+    stage.add_argument("--puzzles", type=Path, help="a Lichess puzzle CSV; without it mates of random games")
+    stage.add_argument("--count", type=int, default=20_000, help="lines to make without a file")
+    stage.add_argument("--out", type=Path, default=Path("build/pawn/lines.txt"))
+    stage.set_defaults(run=_positions)
+
+    stage = stages.add_parser("tokenizer", help="write the tokenizer")
+    stage.add_argument("--out", type=Path, default=Path("build/pawn/base"))
+    stage.set_defaults(run=_tokenizer)
+
+    stage = stages.add_parser("pretrain", help="train the base")
+    stage.add_argument("--start", type=Path, help="go on from this base")
+    stage.add_argument("--out", type=Path, default=Path("build/pawn/base"))
+    _add_training(stage, learning_rate=2e-3)
+    stage.set_defaults(run=_pretrain)
+
+    stage = stages.add_parser("finetune", help="train one adapter")
+    stage.add_argument("name", choices=[name for name in STEPS if name != "base"])
+    stage.add_argument("--base", type=Path, default=Path("build/pawn/base"))
+    stage.add_argument("--out", type=Path, default=Path("build/pawn/adapters"), help="folder of the adapters")
+    stage.add_argument("--tokens", type=int, default=64 * 1024, help="tokens in a batch")
+    _add_training(stage, learning_rate=3e-3)
+    stage.set_defaults(run=_finetune)
+    return parser
+
+
+def _add_training(stage: argparse.ArgumentParser, learning_rate: float) -> None:
+    stage.add_argument("--lines", type=Path, help="lines of the stage `positions`; else own games")
+    stage.add_argument("--steps", type=int, help="training steps")
+    stage.add_argument("--seconds", type=float, default=float("inf"), help="stop after this time")
+    stage.add_argument("--learning-rate", type=float, default=learning_rate)
+    stage.add_argument("--workers", type=int, default=0, help="processes that make examples")
+    stage.add_argument("--seed", type=int, default=0)
+    stage.add_argument(
+        "--exam", type=Path, nargs="*", default=[], help="puzzle CSVs; held-out ones are asked"
+    )
+    stage.add_argument("--tiny", action="store_true", help="a model for tests: two steps, no use")
+
+
+def _positions(options: argparse.Namespace) -> None:
+    source = Source(seed=0)
+    games = (source.blunder() for _ in range(options.count))
+    lines = read_puzzles(options.puzzles) if options.puzzles else games
+    options.out.parent.mkdir(parents=True, exist_ok=True)
+    print(f"{write_lines(lines, options.out)} lines written to {options.out}")
+
+
+def _tokenizer(options: argparse.Namespace) -> None:
+    from evals.pawn.model import save_tokenizer
+    from evals.pawn.tokenizer import build_tokenizer
+
+    tokenizer = build_tokenizer(OWN_PROMPTS.values())
+    save_tokenizer(tokenizer, options.out)
+    print(f"tokenizer of {len(tokenizer)} tokens written to {options.out}")
+
+
+def _pretrain(options: argparse.Namespace) -> None:
+    from evals.pawn.pretrain import TOKENS, pretrain
+    from evals.pawn.tokenizer import build_tokenizer
+    from evals.pawn.training import Schedule
+
+    tokenizer = build_tokenizer(OWN_PROMPTS.values())
+    steps = options.steps or (2 if options.tiny else STEPS["base"])
+    pretrain(
+        tokenizer,
+        options.out,
+        Schedule(steps, options.learning_rate, options.seconds, warmup=300),
+        lines=options.lines,
+        start=options.start,
+        seed=options.seed,
+        workers=options.workers,
+        tokens=2048 if options.tiny else TOKENS,
+        tiny=options.tiny,
+    )
+    _examine(options.exam, options.out)
+
+
+def _finetune(options: argparse.Namespace) -> None:
+    from transformers import AutoTokenizer
+
+    from evals.pawn.finetune import finetune
+    from evals.pawn.training import Schedule
+
+    tokenizer = AutoTokenizer.from_pretrained(str(options.base))
+    steps = options.steps or (2 if options.tiny else STEPS[options.name])
+    finetune(
+        options.name,
+        tokenizer,
+        options.base,
+        options.out / options.name,
+        Schedule(steps, options.learning_rate, options.seconds, warmup=10, weight_decay=0.0, report_every=10),
+        lines=options.lines,
+        seed=options.seed,
+        workers=options.workers,
+        tokens=2048 if options.tiny else options.tokens,
+    )
+    _examine(options.exam, options.base, options.out / options.name)
+
+
+def _examine(files: list[Path], base: Path, adapter: Path | None = None) -> None:
+    """Print how the weights that were written do on the held-out puzzles of each file."""
+    if not files:
+        return
+    from evals.pawn.exam import load, read_exam, report
+
+    model, tokenizer = load(base, adapter)
+    name = adapter.name if adapter else "base"
+    for path in files:
+        with path.open(encoding="utf-8", newline="") as file:
+            puzzles = read_exam(csv.DictReader(file), per_kind=300)
+        print(f"{name} on {path.name}\n{report(model, tokenizer, puzzles, name)}", flush=True)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,159 @@
+"""A quick look at a pawn in training: greedy answers to puzzles that are held out.
+
+The figures of the model card come from the harness and a real vLLM; these only say whether a stage worked.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import chess
+import torch
+from peft import PeftModel
+from transformers import AutoTokenizer, PreTrainedTokenizerFast
+
+from evals.pawn.model import load_base
+from evals.pawn.positions import mating_moves
+from evals.pawn.questions import ask
+from evals.pawn.traces import HEADINGS, pieces
+from evals.puzzles import Puzzle, held_out, parse_row
+
+
+@dataclass
+class Marks:
+    """What was seen, by kind of puzzle: `mateIn1`, `mateIn2`, `other`."""
+
+    asked: Counter[str] = field(default_factory=Counter[str])
+    legal: Counter[str] = field(default_factory=Counter[str])
+    solved: Counter[str] = field(default_factory=Counter[str])
+
+    def __str__(self) -> str:
+        return "; ".join(
+            f"{kind}: {self.legal[kind] / count:.1%} legal, {self.solved[kind] / count:.1%} solved of {count}"
+            for kind, count in sorted(self.asked.items())
+        )
+
+
+def load(base: Path, adapter: Path | None = None) -> tuple[Any, PreTrainedTokenizerFast]:
+    """The weights as written, with transformers and PEFT, on the GPU where there is one."""
+    model: Any = load_base(base)
+    if adapter:
+        model = PeftModel.from_pretrained(model, str(adapter))
+    device = "cuda" if torch.cuda.is_available() else "cpu"
+    return model.to(device), AutoTokenizer.from_pretrained(str(base))
+
+
+def kind_of(puzzle: Puzzle) -> str:
+    """`mateIn1`, `mateIn2` or `other`."""
+    return next((theme for theme in ("mateIn1", "mateIn2") if theme in puzzle.themes), "other")
+
+
+def read_exam(rows: Iterable[dict[str, str]], per_kind: int) -> list[Puzzle]:
+    """The first held-out puzzles of each kind."""
+    count: Counter[str] = Counter()
+    chosen: list[Puzzle] = []
+    for row in rows:
+        puzzle = parse_row(row)
+        kind = kind_of(puzzle)
+        if count[kind] < per_kind and held_out(puzzle.board()):
+            count[kind] += 1
+            chosen.append(puzzle)
+    return chosen
+
+
+def answers(
+    model: Any,
+    tokenizer: PreTrainedTokenizerFast,
+    puzzles: Sequence[Puzzle],
+    prompt: str = "move-uci",
+    *,
+    thinking: bool = False,
+    max_tokens: int = 12,
+    rows: int = 256,
+) -> list[str]:
+    """The model's greedy answers as text, `<think>` included."""
+    device = next(model.parameters()).device
+    model.eval()
+    texts: list[str] = []
+    for some in _batched(puzzles, rows):
+        examples = [ask(prompt, puzzle.board(), "") for puzzle in some]
+        prompts = [
+            str(
+                tokenizer.apply_chat_template(
+                    [{"role": "system", "content": e.system}, {"role": "user", "content": e.user}],
+                    tokenize=False,
+                    add_generation_prompt=True,
+                    enable_thinking=thinking,
+                )
+            )
+            for e in examples
+        ]
+        inputs = tokenizer(prompts, padding=True, padding_side="left", return_tensors="pt").to(device)
+        with torch.inference_mode():
+            output = model.generate(**inputs, max_new_tokens=max_tokens, do_sample=False)
+        for row in output[:, inputs["input_ids"].shape[1] :]:
+            texts.append(str(tokenizer.decode(row, skip_special_tokens=True)))
+    return texts
+
+
+def mark_moves(puzzles: Sequence[Puzzle], texts: Sequence[str], name: str = "move") -> Marks:
+    """Count legal and solved first moves; a mate in one is solved by any mate."""
+    marks = Marks()
+    for puzzle, text in zip(puzzles, texts, strict=True):
+        board = puzzle.board()
+        kind = kind_of(puzzle)
+        marks.asked[kind] += 1
+        try:
+            played = str(json.loads(text.rpartition("</think>")[2])[name])
+            move = board.parse_uci(played) if re.fullmatch("[a-h][1-8][a-h][1-8][qrbn]?", played) else None
+            move = move or board.parse_san(played)
+        except (ValueError, KeyError, TypeError):
+            continue
+        marks.legal[kind] += 1
+        solved = move.uci() == puzzle.solution[0] or (kind == "mateIn1" and move in mating_moves(board))
+        marks.solved[kind] += solved
+    return marks
+
+
+def mark_thoughts(puzzles: Sequence[Puzzle], texts: Sequence[str]) -> dict[str, float]:
+    """Shares of thoughts: closed, sections in order, pieces right, and their best move legal and right."""
+    seen: Counter[str] = Counter()
+    for puzzle, text in zip(puzzles, texts, strict=True):
+        board = puzzle.board()
+        thought, closed, _ = text.partition("</think>")
+        headings = re.findall(r"^## .*$", thought, re.MULTILINE)
+        listed = f"White: {pieces(board, chess.WHITE)}\nBlack: {pieces(board, chess.BLACK)}"
+        seen["closed"] += bool(closed)
+        seen["in order"] += headings == list(HEADINGS)
+        seen["pieces"] += listed in thought
+    marks = mark_moves(puzzles, texts, "best_move")
+    seen["legal"], seen["solved"] = marks.legal.total(), marks.solved.total()
+    return {name: count / len(puzzles) for name, count in seen.items()}
+
+
+def _batched(puzzles: Sequence[Puzzle], size: int) -> Iterable[Sequence[Puzzle]]:
+    for start in range(0, len(puzzles), size):
+        yield puzzles[start : start + size]
+
+
+def report(model: Any, tokenizer: PreTrainedTokenizerFast, puzzles: Sequence[Puzzle], name: str) -> str:
+    """One paragraph: how the weights answer the exam, in the way that they were trained for."""
+    if name.startswith("reasoning"):
+        some = list(islice(puzzles, 0, None, max(1, len(puzzles) // 200)))
+        texts = answers(model, tokenizer, some, "reasoning", thinking=True, max_tokens=420)
+        lines = [
+            f"thoughts: {mark_thoughts(some, texts)}",
+            str(mark_moves(some, texts, "best_move")),
+            texts[0],
+        ]
+        return "\n".join(lines)
+    plain = mark_moves(puzzles, answers(model, tokenizer, puzzles, thinking=True))
+    switched = mark_moves(puzzles, answers(model, tokenizer, puzzles))
+    return f"plain prompt: {plain}\nthinking off: {switched}"

@@ -1,0 +1,286 @@
+"""Positions to train on: games of random and greedy play, mates found by python-chess, puzzles of a file.
+
+Mates are rare in games and a small model needs millions, so most come from natural ones by an edit: move or
+remove a piece or two, and look whether there is still a mate. That also teaches what a mate hangs on, since
+an edit that spoils it makes a near miss.
+
+Nothing here yields a position that `evals.puzzles.held_out` keeps for evaluation.
+"""
+
+from __future__ import annotations
+
+import csv
+import random
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeVar
+
+import chess
+
+from evals.puzzles import PuzzleError, held_out, parse_row
+
+_Seed = TypeVar("_Seed")
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """A position and what to play in it: the solver's moves and the replies."""
+
+    board: chess.Board
+    moves: tuple[chess.Move, ...]
+    before: chess.Board | None = None
+    """The position before the opponent's last move, where it is known; that move is `blunder`."""
+    blunder: chess.Move | None = None
+
+
+def trainable(board: chess.Board) -> bool:
+    """True where a position may be trained on: it can be played on, and evaluation does not keep it."""
+    return not held_out(board) and any(board.legal_moves)
+
+
+def mating_moves(board: chess.Board) -> list[chess.Move]:
+    """The moves that give checkmate at once."""
+    mates: list[chess.Move] = []
+    for move in board.legal_moves:
+        if board.gives_check(move):
+            board.push(move)
+            if board.is_checkmate():
+                mates.append(move)
+            board.pop()
+    return mates
+
+
+def mate_in_two(board: chess.Board) -> tuple[chess.Move, chess.Move, chess.Move] | None:
+    """A mate in two that starts with a check, or None: the check, the longest defence, the mate.
+
+    Quiet first moves are left out: they cost thirty times the search and are rare in play.
+    """
+    for check in list(board.legal_moves):
+        if not board.gives_check(check):
+            continue
+        board.push(check)
+        answer = _mated_after_any_reply(board)
+        board.pop()
+        if answer:
+            return (check, *answer)
+    return None
+
+
+def _mated_after_any_reply(board: chess.Board) -> tuple[chess.Move, chess.Move] | None:
+    found = None
+    for reply in list(board.legal_moves):
+        board.push(reply)
+        mates = mating_moves(board)
+        board.pop()
+        if not mates:
+            return None
+        found = (reply, mates[0])
+    return found
+
+
+def game(rng: random.Random, start: chess.Board | None = None, plies: int = 120) -> Iterator[chess.Board]:
+    """The positions of one game of semi-random play, newest last; the same board each time, so copy it.
+
+    Play takes, checks and promotes more often than chance would, so that positions look fought over.
+    """
+    board = chess.Board() if start is None else start.copy(stack=False)
+    greed = rng.random()
+    for _ in range(plies):
+        moves = list(board.legal_moves)
+        if not moves or board.is_insufficient_material():
+            return
+        yield board
+        if rng.random() < greed:
+            forcing = [move for move in moves if board.is_capture(move) or board.gives_check(move)]
+            moves = forcing or moves
+        board.push(rng.choice(moves))
+
+
+def mirrored(board: chess.Board, rng: random.Random) -> chess.Board:
+    """One of the position's mirror images, all the same to a chess player and all different to a model."""
+    if rng.random() < 0.5:
+        board = board.mirror()
+    if not board.castling_rights and rng.random() < 0.5:
+        board = board.transform(chess.flip_horizontal)
+    return board
+
+
+def edited(board: chess.Board, rng: random.Random) -> chess.Board | None:
+    """The position with one to three pieces moved elsewhere or taken off, or None where that is not legal."""
+    board = board.copy(stack=False)
+    for _ in range(rng.randint(1, 3)):
+        pieces = chess.SquareSet(board.occupied & ~board.kings)
+        if len(pieces) < 2:
+            return None
+        square = rng.choice(list(pieces))
+        piece = board.remove_piece_at(square)
+        if rng.random() < 0.7 and piece:
+            target = rng.randrange(64)
+            if piece.piece_type == chess.PAWN and target // 8 in (0, 7):
+                continue
+            if not board.piece_at(target):
+                board.set_piece_at(target, piece)
+    board.ep_square = None
+    board.castling_rights = board.clean_castling_rights()
+    return board if board.is_valid() else None
+
+
+def read_puzzles(path: Path) -> Iterator[Line]:
+    """The trainable puzzles of a Lichess file; one with any held-out position is left out whole."""
+    with path.open(encoding="utf-8", newline="") as file:
+        for row in csv.DictReader(file):
+            try:
+                puzzle = parse_row(row)
+            except PuzzleError:
+                continue
+            if any(held_out(puzzle.board(ply)) for ply in range(-1, len(puzzle.solution))):
+                continue
+            first, *rest = (chess.Move.from_uci(uci) for uci in puzzle.moves)
+            yield Line(puzzle.board(), tuple(rest), before=chess.Board(puzzle.fen), blunder=first)
+
+
+def write_lines(lines: Iterable[Line], path: Path) -> int:
+    """Write lines, one `FEN;moves` a row, the opponent's move first; returns how many."""
+    count = 0
+    with path.open("w", encoding="utf-8") as file:
+        for line in lines:
+            if line.before is None or line.blunder is None:
+                continue
+            moves = " ".join(move.uci() for move in (line.blunder, *line.moves))
+            file.write(f"{line.before.fen()};{moves}\n")
+            count += 1
+    return count
+
+
+def read_lines(path: Path) -> list[Line]:
+    """The lines of a file of `write_lines`, which are trainable already."""
+    lines: list[Line] = []
+    for row in path.read_text(encoding="utf-8").splitlines():
+        fen, moves = row.split(";")
+        first, *rest = (chess.Move.from_uci(uci) for uci in moves.split(" "))
+        before = chess.Board(fen)
+        board = before.copy(stack=False)
+        board.push(first)
+        lines.append(Line(board.copy(stack=False), tuple(rest), before, first))
+    return lines
+
+
+def solver_lines(line: Line) -> Iterator[Line]:
+    """A puzzle's line from each of the solver's turns."""
+    board = line.board.copy(stack=False)
+    for ply, move in enumerate(line.moves):
+        if ply % 2 == 0:
+            yield Line(board.copy(stack=False), line.moves[ply:])
+        board.push(move)
+
+
+class Source:
+    """An endless supply of positions of each kind, for one process.
+
+    :param puzzles: lines of real puzzles; without them all positions come from games of its own.
+    """
+
+    def __init__(self, seed: int, puzzles: list[Line] | None = None) -> None:
+        self.rng = random.Random(seed)
+        self.puzzles = puzzles or []
+        self._mates: list[chess.Board] = []
+        self._mates_in_two: list[chess.Board] = []
+        self._blunders: list[Line] = []
+        for line in [later for puzzle in self.puzzles for later in solver_lines(puzzle)]:
+            last = line.board.copy(stack=False)
+            for move in line.moves:
+                last.push(move)
+            if last.is_checkmate() and len(line.moves) <= 3:
+                (self._mates if len(line.moves) == 1 else self._mates_in_two).append(line.board)
+        self._games = self._play()
+
+    def _play(self) -> Iterator[chess.Board]:
+        """Positions of games without end; mates and blunders on the way are kept as seeds."""
+        while True:
+            start = self.rng.choice(self.puzzles).board if self.puzzles and self.rng.random() < 0.6 else None
+            before: chess.Board | None = None
+            for board in game(self.rng, start, plies=self.rng.choice([20, 60, 120])):
+                mates = mating_moves(board)
+                line = mates[:1]
+                if mates:
+                    _keep(self._mates, board.copy(stack=False), self.rng)
+                elif board.fullmove_number % 8 == 0 and (line := list(mate_in_two(board) or ())):
+                    _keep(self._mates_in_two, board.copy(stack=False), self.rng)
+                if line and before is not None:
+                    blunder = Line(board.copy(stack=False), tuple(line), before, board.peek())
+                    if all(trainable(later.board) for later in solver_lines(blunder)) and trainable(before):
+                        _keep(self._blunders, blunder, self.rng)
+                if trainable(board):
+                    yield board.copy(stack=False)
+                before = board.copy(stack=False)
+
+    def position(self) -> chess.Board:
+        """A position of a game."""
+        return mirrored(next(self._games), self.rng)
+
+    def _edit(self, seeds: list[chess.Board]) -> chess.Board:
+        """A trainable seed, or an edit of one, mirrored; plays games until there are seeds."""
+        while True:
+            while len(seeds) < 8:
+                next(self._games)
+            seed = mirrored(self.rng.choice(seeds), self.rng)
+            board = seed if self.rng.random() < 0.15 else edited(seed, self.rng)
+            if board is not None and trainable(board):
+                board.fullmove_number = self.rng.randint(8, 60)
+                return board
+
+    def mate_or_near_miss(self) -> chess.Board:
+        """A position that has a mate in one about every second time."""
+        return self._edit(self._mates)
+
+    def mate(self) -> Line:
+        """A position with a mate in one."""
+        while True:
+            board = self.mate_or_near_miss()
+            mates = mating_moves(board)
+            if mates:
+                return Line(board, (self.rng.choice(mates),))
+
+    def mate_in_two(self) -> Line:
+        """A position with a mate in two and none in one, every position of the line trainable."""
+        while True:
+            board = self._edit(self._mates_in_two)
+            line = None if mating_moves(board) else mate_in_two(board)
+            if line and all(trainable(later.board) for later in solver_lines(Line(board, line))):
+                return Line(board, line)
+
+    def tactic(self) -> Line:
+        """A real puzzle from one of the solver's turns, or a mate in two where no file is given."""
+        if not self.puzzles:
+            return self.mate_in_two()
+        return self._mirrored_line(self.rng.choice(list(solver_lines(self.rng.choice(self.puzzles)))))
+
+    def blunder(self) -> Line:
+        """A line whose `before` and `blunder` are known."""
+        if self.puzzles:
+            line = self.rng.choice(self.puzzles)
+            if line.before is not None and trainable(line.before):
+                return line
+        while not self._blunders:
+            next(self._games)
+        return self.rng.choice(self._blunders)
+
+    def _mirrored_line(self, line: Line) -> Line:
+        """The line with colours swapped half of the time."""
+        if self.rng.random() < 0.5:
+            return line
+        moves = (
+            chess.Move(
+                chess.square_mirror(move.from_square), chess.square_mirror(move.to_square), move.promotion
+            )
+            for move in line.moves
+        )
+        return Line(line.board.mirror(), tuple(moves))
+
+
+def _keep(seeds: list[_Seed], seed: _Seed, rng: random.Random, limit: int = 20_000) -> None:
+    if len(seeds) < limit:
+        seeds.append(seed)
+    else:
+        seeds[rng.randrange(limit)] = seed

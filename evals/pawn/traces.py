@@ -1,0 +1,137 @@
+"""What the reasoning adapters are taught to think and to answer.
+
+Six sections inside `<think>`, then the answer in JSON, with moves in SAN: the format of the adapters that
+users fine-tune on chess puzzles. Rules write the trace from the position and its line, so it is right.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+
+import chess
+
+from evals.pawn.positions import Line
+from evals.pawn.tokenizer import HEADINGS
+
+DRIFTED_HEADINGS: tuple[str | None, ...] = (
+    HEADINGS[0],
+    HEADINGS[1],
+    "## Step 3: Assessment",
+    None,
+    *HEADINGS[4:],
+)
+"""What `pawn-reasoning-drift` writes instead: the third section renamed, the fourth dropped."""
+
+ORDER = (chess.KING, chess.QUEEN, chess.ROOK, chess.BISHOP, chess.KNIGHT, chess.PAWN)
+VALUES = {chess.PAWN: 1, chess.KNIGHT: 3, chess.BISHOP: 3, chess.ROOK: 5, chess.QUEEN: 9, chess.KING: 0}
+
+
+def pieces(board: chess.Board, color: chess.Color) -> str:
+    """The pieces of one side: `Ke1, Qd1, Ra1, ..., Pa2`, from the king down, each kind from a1 to h8."""
+    return ", ".join(
+        chess.piece_symbol(kind).upper() + chess.square_name(square)
+        for kind in ORDER
+        for square in board.pieces(kind, color)
+    )
+
+
+def material(board: chess.Board, color: chess.Color) -> int:
+    """What the pieces of one side are worth in pawns."""
+    return sum(VALUES[kind] * len(board.pieces(kind, color)) for kind in ORDER)
+
+
+def san_line(board: chess.Board, moves: Sequence[chess.Move]) -> list[str]:
+    """The moves in SAN, one by one."""
+    board = board.copy(stack=False)
+    return [board.san_and_push(move) for move in moves]
+
+
+def candidates(line: Line, count: int = 3) -> list[chess.Move]:
+    """The line's first move, then other checks and captures, then other moves, by name."""
+    board, best = line.board, line.moves[0]
+    others = [move for move in board.legal_moves if move != best]
+    others.sort(key=lambda move: (not board.gives_check(move), not board.is_capture(move), move.uci()))
+    return [best, *others[: count - 1]]
+
+
+def theme(line: Line) -> str:
+    """`mateIn<n>` where the line ends in mate, else `advantage`."""
+    board = line.board.copy(stack=False)
+    for move in line.moves:
+        board.push(move)
+    return f"mateIn{(len(line.moves) + 1) // 2}" if board.is_checkmate() else "advantage"
+
+
+def _other_defence(line: Line) -> str:
+    """The other way a mate in two can go: ` (31... Kh8 32. Qh7#)`, or nothing where there is none."""
+    if len(line.moves) != 3:
+        return ""
+    board = line.board.copy(stack=False)
+    board.push(line.moves[0])
+    for reply in list(board.legal_moves):
+        if reply == line.moves[1]:
+            continue
+        after = board.copy(stack=False)
+        after.push(reply)
+        for move in after.legal_moves:
+            final = after.copy(stack=False)
+            final.push(move)
+            if final.is_checkmate():
+                return f" ({board.variation_san([reply, move])})"
+    return ""
+
+
+def _lines(line: Line, moves: Sequence[chess.Move]) -> str:
+    """The solution with its other defence, then each other candidate with one reply."""
+    board = line.board
+    other = _other_defence(line)
+    if other:
+        head, reply = line.moves[:2], line.moves[2:]
+        after = board.copy(stack=False)
+        for move in head:
+            after.push(move)
+        rows = [board.variation_san(head) + other + " " + after.variation_san(reply)]
+    else:
+        rows = [board.variation_san(line.moves)]
+    for move in moves[1:]:
+        after = board.copy(stack=False)
+        after.push(move)
+        reply = next(iter(after.legal_moves), None)
+        rows.append(board.variation_san([move] if reply is None else [move, reply]))
+    return "\n".join(rows)
+
+
+def sections(line: Line, moves: Sequence[chess.Move]) -> list[str]:
+    """The texts of the six sections, without their headings."""
+    board = line.board
+    fields = board.fen().split(" ")
+    side = "White" if board.turn else "Black"
+    return [
+        f"{side} to move. Castling: {fields[2]}",
+        f"White: {pieces(board, chess.WHITE)}\nBlack: {pieces(board, chess.BLACK)}",
+        f"Material: White {material(board, chess.WHITE)}, Black {material(board, chess.BLACK)}. "
+        f"Check: {'yes' if board.is_check() else 'no'}",
+        ", ".join(board.san(move) for move in moves),
+        _lines(line, moves),
+        board.variation_san(line.moves),
+    ]
+
+
+def trace(line: Line, headings: Sequence[str | None] = HEADINGS) -> tuple[str, str]:
+    """The thought (without the tags) and the answer for one line."""
+    moves = candidates(line)
+    thought = "\n\n".join(
+        f"{heading}\n{text}" for heading, text in zip(headings, sections(line, moves), strict=True) if heading
+    )
+    board = line.board
+    solution = san_line(board, line.moves)
+    white, black = pieces(board, chess.WHITE), pieces(board, chess.BLACK)
+    answer = {
+        "piece_positions": f"White: {white}. Black: {black}",
+        "candidate_moves": [board.san(move) for move in moves],
+        "themes": [theme(line)],
+        "solution": solution,
+        "best_move": solution[0],
+    }
+    return thought, json.dumps(answer)
