@@ -114,9 +114,13 @@ def resolve_adapter(source: str) -> Resolved:
     commit = hub_source.revision or ""
     if not COMMIT.fullmatch(commit):
         commit = resolve_commit(hub_source)
-    # By its commit the cache gives each revision a folder of its own, which vLLM needs: loaded again from
-    # the same path, an adapter meets prefix-cache blocks computed with its old weights.
-    folder = download(HubSource(hub_source.repo, commit), ADAPTER_FILES)
+    # The cache gives each commit a folder of its own, which vLLM needs: loaded again from the same path,
+    # an adapter meets prefix-cache blocks computed with its old weights. Asked by its name, the cache also
+    # remembers what the name stands for, for offline use.
+    folder = download(hub_source, ADAPTER_FILES)
+    if folder.name != commit:
+        # The branch moved between the two requests.
+        folder = download(HubSource(hub_source.repo, commit), ADAPTER_FILES)
     return Resolved(source, str(folder), f"commit:{commit}")
 
 
