@@ -163,7 +163,8 @@ class Session:
             (case.puzzle.set, case.puzzle.id): case.puzzle for case in self.plan.cases.values()
         }
         runs.write_puzzles(self.run.folder, puzzles.values())
-        runs.point_latest(self.run.folder)
+        if self.run.folder.parent == self.root / "runs":
+            runs.point_latest(self.run.folder)
 
     def _start_broker(self, endpoint: Endpoint) -> None:
         assert self.run is not None
