@@ -36,6 +36,12 @@ class Sampling:
     seed: int = 0
 
 
+SPACING = {"whitespace_flexible": False, "key_separator": ": ", "item_separator": ", "}
+"""How vLLM's guidance backend spaces JSON: as `json.dumps` does and models are trained on. Its xgrammar
+backend, which ignores this, knows only no space at all or any amount; a small model fails with the one and
+never ends with the other."""
+
+
 def chat_body(
     request: Request,
     model: str,
@@ -61,9 +67,10 @@ def chat_body(
         "seed": sampling.seed + sample,
     }
     if request.schema is not None:
+        schema = {**request.schema, "x-guidance": SPACING} if vllm else request.schema
         body["response_format"] = {
             "type": "json_schema",
-            "json_schema": {"name": request.schema_name, "schema": request.schema, "strict": True},
+            "json_schema": {"name": request.schema_name, "schema": schema, "strict": True},
         }
     if vllm:
         body["top_k"] = sampling.top_k
