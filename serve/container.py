@@ -16,7 +16,7 @@ from typing import Literal
 from serve.process import LocalServer
 from serve.spec import ServeSpec, is_folder
 
-MODELS = "/models"
+MODELS = "/eighth-rank"
 """Where local folders of a spec lie in the container."""
 KEY = "VLLM_API_KEY"
 """Set by a secret, vLLM asks every client for this key."""
@@ -32,7 +32,9 @@ def containerised(spec: ServeSpec) -> tuple[ServeSpec, Mapping[str, str]]:
     there = {folder: f"{MODELS}/{number}-{Path(folder).name}" for number, folder in enumerate(folders)}
     adapters = {name: there.get(source, source) for name, source in spec.adapters.items()}
     # In the container the base's folder has another name, and adapters were trained on the one it had here.
-    aliases = tuple(dict.fromkeys((*spec.base_aliases, spec.base, Path(spec.base).name)))
+    aliases = spec.base_aliases
+    if spec.base in there:
+        aliases = (*aliases, spec.base, Path(spec.base).name)
     base = there.get(spec.base, spec.base)
     return spec.model_copy(update={"base": base, "adapters": adapters, "base_aliases": aliases}), there
 

@@ -23,6 +23,8 @@ Rank = Literal[1, 8, 16, 32, 64, 128, 256, 320, 512]
 """The ranks for which vLLM has kernels (`--max-lora-rank`)."""
 SERVED_NAME = re.compile(r"[\w.-]+")
 """What a served model may be called."""
+GUESTS = 3
+"""Adapters that may be loaded beside the spec's own while the server runs."""
 GIB = 2**30
 
 
@@ -168,7 +170,7 @@ class ServeSpec(_Table):
         args += ["--max-model-len", str(self.max_model_len)]
         args += self._device_args(device)
         if self.adapters or self.dynamic_adapters:
-            args += self._lora_args(paths)
+            args += self._lora_args(device, paths)
         if self.reasoning_parser:
             args += ["--reasoning-parser", self.reasoning_parser]
         args += ["--structured-outputs-config.backend", self.structured_outputs.backend]
@@ -191,9 +193,14 @@ class ServeSpec(_Table):
             args += ["--max-num-seqs", str(self.max_num_seqs)]
         return args
 
-    def _lora_args(self, paths: Mapping[str, str]) -> list[str]:
-        args = ["--enable-lora", "--max-loras", str(self.max_loras)]
-        args += ["--max-cpu-loras", str(max(self.max_loras, len(self.adapters)) + 2)]
+    def _lora_args(self, device: Device, paths: Mapping[str, str]) -> list[str]:
+        slots = self.max_loras
+        if device == "cpu":
+            # vLLM's CPU kernels take "no adapter" (-1) for the last slot: a request to the base that shares a
+            # batch with one to an adapter was answered with whatever adapter lies there. So it stays empty.
+            slots = max(slots, len(self.adapters)) + (GUESTS if self.dynamic_adapters else 0) + 1
+        args = ["--enable-lora", "--max-loras", str(slots)]
+        args += ["--max-cpu-loras", str(max(slots, len(self.adapters) + GUESTS))]
         args += ["--max-lora-rank", str(self.max_lora_rank)]
         if self.lora_target_modules:
             args += ["--lora-target-modules", *self.lora_target_modules]

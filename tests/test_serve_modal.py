@@ -1,0 +1,132 @@
+"""The Modal app, built with the real client library: what it declares. Nothing here reaches Modal."""
+
+from __future__ import annotations
+
+import importlib
+import importlib.metadata
+import re
+import sys
+from collections.abc import Callable
+from types import ModuleType
+from typing import Any
+
+import pytest
+
+from serve.container import containerised
+from serve.errors import ServeError
+from serve.modal_session import ModalServer
+from serve.spec import ModalSettings, ServeSpec, load_spec
+from tests.scripted import Asked, Reply, Scripted
+
+modal = pytest.importorskip("modal")
+Load = Callable[..., ModuleType]
+
+
+@pytest.fixture
+def load(monkeypatch: pytest.MonkeyPatch) -> Load:
+    """Imports the app anew for a spec, as `modal deploy` does."""
+
+    def load(spec: str, **environment: str) -> ModuleType:
+        for name, value in {"EIGHTH_RANK_SPEC": spec, **environment}.items():
+            monkeypatch.setenv(name, value)
+        monkeypatch.delitem(sys.modules, "serve.modal_app", raising=False)
+        return importlib.import_module("serve.modal_app")
+
+    return load
+
+
+@pytest.mark.parametrize("name", ["chess-puzzle", "chess-reasoning"])
+def test_the_server_is_declared_as_the_spec_says(load: Load, name: str) -> None:
+    module, spec = load(name), load_spec(name)
+    info: Any = module.Vllm.info()
+    assert module.app.name == f"eighth-rank-{name}"
+    assert info.gpus == [(spec.modal.gpu, 1)]
+    assert info.port == 8000
+    assert info.startup_timeout == spec.modal.startup_timeout
+    assert info.unauthenticated is False
+    assert {path: mount.name for path, mount in info.volumes.items()} == {
+        "/root/.cache/huggingface": "eighth-rank-hub",
+        "/root/.cache/vllm": "eighth-rank-vllm",
+    }
+    assert any("huggingface-secret" in secret for secret in info.secrets)
+
+
+def test_limits_reach_modal(load: Load, monkeypatch: pytest.MonkeyPatch) -> None:
+    declared: dict[str, Any] = {}
+    real = modal.App.server
+
+    def spy(self: Any, **settings: Any) -> Any:
+        declared.update(settings)
+        return real(self, **settings)
+
+    monkeypatch.setattr(modal.App, "server", spy)
+    load("chess-puzzle")
+    assert declared["scaledown_window"] == 300
+    assert declared["max_containers"] == 1
+    assert declared["target_concurrency"] == 256
+    assert declared["exit_grace_period"] > 0
+
+
+def test_packages_are_pinned_to_what_is_tested_here(load: Load) -> None:
+    module = load("chess-puzzle")
+    pins = dict(package.split("==") for package in module.PACKAGES)
+    assert set(pins) >= {"vllm", "huggingface-hub", "outlines"}
+    assert re.fullmatch(r"nvidia/cuda:\d+\.\d+\.\d+-devel-ubuntu\d\d\.04", module.CUDA)
+    for name in pins.keys() - {"vllm"}:
+        assert importlib.metadata.version(name) == pins[name]
+    assert tuple(map(int, pins["vllm"].split("."))) >= (0, 30, 0)
+
+
+def test_fast_boot_is_eager(load: Load) -> None:
+    assert load("chess-puzzle").SPEC.eager is False
+    assert load("chess-puzzle", EIGHTH_RANK_FAST_BOOT="1").SPEC.eager is True
+
+
+def test_the_container_reads_the_spec_it_was_deployed_with(load: Load) -> None:
+    deployed, _ = containerised(load_spec("pawn"))
+    inside = load("chess-puzzle", EIGHTH_RANK_SPEC_JSON=deployed.model_dump_json())
+    assert deployed == inside.SPEC
+    assert inside.FOLDERS == {}
+
+
+def test_local_folders_travel_into_the_container() -> None:
+    spec, folders = containerised(load_spec("pawn"))
+    assert spec.base == folders[load_spec("pawn").base] == "/eighth-rank/0-base"
+    assert sorted(folders.values()) == sorted([spec.base, *spec.adapters.values()])
+    assert ServeSpec.model_validate_json(spec.model_dump_json()) == spec
+
+
+def test_a_gpu_that_modal_does_not_know() -> None:
+    assert ModalSettings(gpu="H100:2").gpu == "H100:2"
+    with pytest.raises(ValueError, match="no GPU that Modal knows: T4, L4"):
+        ModalSettings(gpu="H1000")
+
+
+def test_a_session_without_a_token_says_how_to_get_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("MODAL_TOKEN_ID", "MODAL_TOKEN_SECRET"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("MODAL_CONFIG_PATH", "/nonexistent")
+    with ModalServer.deployed("chess-puzzle") as server, pytest.raises(ServeError, match="modal token new"):
+        server.wait(timeout=5)
+
+
+def test_a_deployed_app_is_waited_for_with_proxy_headers(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Modal answers 503 while it scales from zero; the URL is the only thing faked here."""
+    monkeypatch.setenv("MODAL_PROXY_TOKEN_ID", "wk-1")
+    monkeypatch.setenv("MODAL_PROXY_TOKEN_SECRET", "ws-2")
+    answers = iter([Reply(503)])
+
+    def reply(request: Asked) -> Reply:
+        return next(answers, None) or Reply(200, {"data": [{"id": "chess-puzzle"}]})
+
+    def get_url(_server: object) -> str:
+        return there.url
+
+    with Scripted(reply) as there:
+        monkeypatch.setattr(modal.Server, "get_url", get_url)
+        with ModalServer.deployed("chess-puzzle") as server:
+            endpoint = server.wait(timeout=30)
+            headers = there.asked[-1].headers
+    assert endpoint.choose().id == "chess-puzzle"
+    assert (headers["Modal-Key"], headers["Modal-Secret"]) == ("wk-1", "ws-2")
+    assert "ws-2" not in repr(endpoint) + str(server.manifest)
