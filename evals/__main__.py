@@ -12,7 +12,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from evals.compare import CompareError, compare, read_run
-from evals.snapshots import SNAPSHOTS, diff_formats, stored_format
+from evals.skeletons import diff_formats
+from evals.snapshots import SNAPSHOTS, stored_format
 
 
 def diff_format(before: str, after: str, root: Path = SNAPSHOTS) -> int:

@@ -8,7 +8,8 @@ import pytest
 from syrupy.assertion import SnapshotAssertion
 
 from evals.cases import Case, Completion, Settle, Task
-from evals.snapshots import expect_format, skeleton
+from evals.skeletons import skeleton
+from evals.snapshots import expect_format
 
 pytestmark = pytest.mark.reasoning
 

@@ -10,7 +10,8 @@ import pytest
 
 from evals.__main__ import main
 from evals.cases import Case, Completion, Task
-from evals.snapshots import Skeleton, band, model_folder, skeleton
+from evals.skeletons import Skeleton, band, skeleton
+from evals.snapshots import model_folder
 from evals.tasks import TaskSettings, build_tasks
 from tests.positions import random_puzzles
 from tests.traces import HEADINGS, write_answer, write_trace
@@ -137,7 +138,8 @@ def test_no_answer_is_no_format(task: Task) -> None:
 
 SUITE = """
 import pytest
-from evals.snapshots import Skeleton, expect_format, extension_for
+from evals.skeletons import Skeleton
+from evals.snapshots import expect_format, extension_for
 
 @pytest.mark.parametrize("n", range(6))
 def test_case(n):
