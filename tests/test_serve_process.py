@@ -48,7 +48,7 @@ def test_the_container_serves_with_a_key_and_leaves_nothing(
         one, port=free_port(), log_path=tmp_path / "vllm.log", timeout=300, host="127.0.0.1", device="cpu"
     )
     try:
-        with pytest.raises(ServeError, match="says 401: the key in WRONG is wrong there"):
+        with pytest.raises(ServeError, match="says 401: the key in WRONG is wrong for this server"):
             attach(server.base_url, api_key_env="WRONG")
         with pytest.raises(ServeError, match="says 401: it wants a key"):
             attach(server.base_url)

@@ -92,7 +92,7 @@ def test_the_command_line_says_what_the_spec_says() -> None:
 
 
 def test_on_a_cpu_one_adapter_slot_more_than_there_are_adapters() -> None:
-    """What lies in the last slot would answer for the base in a mixed batch (see the test on the real vLLM)."""
+    """What lies in the last slot would answer for the base in a mixed batch."""
     pawn = load_spec("pawn")
     argv = pawn.argv(device="cpu")
     assert int(argv[argv.index("--max-loras") + 1]) > len(pawn.adapters) == pawn.max_loras
@@ -140,7 +140,7 @@ def test_the_installed_vllm_understands_every_shipped_spec() -> None:
     parsed = [json.loads(line) for line in done.stdout.splitlines() if line.startswith("[")]
     expected = [
         [
-            *(spec.max_model_len, True, len(spec.adapters), "xgrammar", True),
+            *(spec.max_model_len, True, len(spec.adapters), spec.structured_outputs.backend, True),
             *(spec.reasoning_parser or "", spec.eager or device == "cpu"),
         ]
         for spec in specs
