@@ -11,6 +11,7 @@ starts, so what is cached is what is meant. What is left is loading the weights 
 from __future__ import annotations
 
 import os
+import tempfile
 from pathlib import Path
 
 import modal
@@ -23,6 +24,7 @@ MINUTES = 60
 PORT = 8000
 SECRET = "huggingface-secret"
 """Modal secret with HF_TOKEN, for private adapters and faster downloads; VLLM_API_KEY in it is optional."""
+LOG = Path(tempfile.gettempdir()) / "vllm.log"
 HUB_CACHE = "/root/.cache/huggingface"
 VLLM_CACHE = "/root/.cache/vllm"
 
@@ -93,9 +95,7 @@ class Vllm:
     @modal.enter()
     def start(self) -> None:
         """Return when vLLM answers; raise at once when it died, so that Modal need not time out."""
-        self.server = serve(
-            SPEC, port=PORT, log_path=Path("/tmp/vllm.log"), timeout=SETTINGS.startup_timeout - 10
-        )
+        self.server = serve(SPEC, port=PORT, log_path=LOG, timeout=SETTINGS.startup_timeout - 10)
 
     @modal.exit()
     def stop(self) -> None:

@@ -55,6 +55,11 @@ def test_gives_up_on_a_server_that_refuses_connections() -> None:
         attach(url, startup_timeout=0.1)
 
 
+def test_gives_up_on_a_server_that_stays_at_503() -> None:
+    with Scripted(lambda _: Reply(503)) as server, pytest.raises(ServeError, match="in 0 s: it answers 503"):
+        attach(server.url, startup_timeout=0.1)
+
+
 @pytest.mark.parametrize(
     ("reply", "message"),
     [

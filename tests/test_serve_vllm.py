@@ -6,6 +6,7 @@ from __future__ import annotations
 import json
 import shutil
 import struct
+import tomllib
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
@@ -14,6 +15,7 @@ from typing import Any
 
 import pytest
 
+from serve import __main__ as command_line
 from serve import parity
 from serve.dynamic import loaded
 from serve.endpoint import Endpoint
@@ -25,6 +27,7 @@ from serve.spec import load_spec
 pytestmark = [pytest.mark.xdist_group("vllm"), pytest.mark.timeout(900)]
 PAWN = load_spec("pawn")
 ADAPTER = Path(PAWN.adapters["pawn-move-v1"])
+PROMPTS = Path(__file__).parents[1] / "evals" / "prompts"
 
 
 def named(checks: list[Check]) -> dict[str, Check]:
@@ -67,6 +70,27 @@ def test_a_reasoning_parser_on_an_adapter_that_does_not_think_is_caught(vllm_ser
     assert named(checks)["schema"].status == "fail"
     with pytest.raises(ServeError, match=r"all text arrived in reasoning.*without --reasoning-parser"):
         require(checks)
+
+
+def test_an_adapter_that_thinks_is_held_to_the_schema_after_its_thought(vllm_server: Endpoint) -> None:
+    prompt = tomllib.loads((PROMPTS / "reasoning.toml").read_text())
+    messages = [{"role": "system", "content": prompt["system"]}, PROMPT[1]]
+    check = named(preflight(vllm_server, "pawn-reasoning", thinking=True, messages=messages))["schema"]
+    assert (check.status, check.facts["reasoning_in"]) == ("ok", "reasoning"), check.detail
+
+
+def test_an_adapter_that_does_not_think_is_caught_when_asked_to(vllm_server: Endpoint) -> None:
+    prompt = tomllib.loads((PROMPTS / "move-uci.toml").read_text())
+    messages = [{"role": "system", "content": prompt["system"]}, PROMPT[1]]
+    check = named(preflight(vllm_server, "pawn-move-v2", thinking=True, messages=messages))["schema"]
+    assert check.status == "fail"
+    assert "waits for a '</think>' that 'pawn-move-v2' does not write" in check.detail
+
+
+def test_preflight_by_hand(vllm_server: Endpoint, capsys: pytest.CaptureFixture[str]) -> None:
+    asked = ["preflight", "--base-url", vllm_server.base_url, "--model", "pawn-move-v1"]
+    assert command_line.main(asked) == 0
+    assert "ok    adapter: applied" in capsys.readouterr().out
 
 
 @pytest.fixture
@@ -136,6 +160,12 @@ def test_vllm_answers_as_peft_does(vllm_server: Endpoint, peft_server: Endpoint,
         parity.ask_server(vllm_server, model, prompts), parity.ask_server(peft_server, model, prompts)
     )
     assert result.passed(min_agreement=0.9, max_difference=parity.MAX_DIFFERENCE["float32"]), str(result)
+
+
+def test_parity_by_hand(vllm_server: Endpoint, capsys: pytest.CaptureFixture[str]) -> None:
+    asked = ["parity", "pawn", "--base-url", vllm_server.base_url, "--model", "pawn-move-v2", "--count", "4"]
+    assert command_line.main(asked) == 0
+    assert "ok    pawn-move-v2: greedy agreement 4/4" in capsys.readouterr().out
 
 
 def test_parity_notices_another_adapter(vllm_server: Endpoint, peft_server: Endpoint) -> None:
