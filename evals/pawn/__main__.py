@@ -11,14 +11,17 @@ from evals.pawn.positions import Source, read_puzzles, write_lines
 from evals.pawn.questions import OWN_PROMPTS
 
 STEPS = {
-    "base": 6000,
-    "move-v1": 100,
-    "move-v2": 1000,
-    "blunder": 150,
-    "reasoning": 600,
-    "reasoning-drift": 600,
+    "base": 10_300,
+    "move-v1": 36,
+    "move-v2": 260,
+    "blunder": 250,
+    "reasoning": 670,
+    "reasoning-drift": 190,
 }
-"""Training steps per set of weights; a step is 128k tokens for the base and 64k for an adapter."""
+"""Training steps per set of weights; a step of the base is 128k tokens. v1 is to be the weaker one."""
+
+TOKENS = {"move-v1": 16 * 1024}
+"""Tokens in a batch of an adapter, where it is not 64k."""
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -43,6 +46,7 @@ def _parser() -> argparse.ArgumentParser:
 
     stage = stages.add_parser("pretrain", help="train the base")
     stage.add_argument("--start", type=Path, help="go on from this base")
+    stage.add_argument("--rules", action="store_true", help="more of the rules of chess: for the last leg")
     stage.add_argument("--out", type=Path, default=Path("build/pawn/base"))
     _add_training(stage, learning_rate=2e-3)
     stage.set_defaults(run=_pretrain)
@@ -51,8 +55,9 @@ def _parser() -> argparse.ArgumentParser:
     stage.add_argument("name", choices=[name for name in STEPS if name != "base"])
     stage.add_argument("--base", type=Path, default=Path("build/pawn/base"))
     stage.add_argument("--out", type=Path, default=Path("build/pawn/adapters"), help="folder of the adapters")
-    stage.add_argument("--tokens", type=int, default=64 * 1024, help="tokens in a batch")
-    _add_training(stage, learning_rate=3e-3)
+    stage.add_argument("--start", type=Path, help="go on from this adapter")
+    stage.add_argument("--tokens", type=int, help="tokens in a batch (default: the adapter's own)")
+    _add_training(stage, learning_rate=2e-3)
     stage.set_defaults(run=_finetune)
     return parser
 
@@ -88,7 +93,9 @@ def _tokenizer(options: argparse.Namespace) -> None:
 
 
 def _pretrain(options: argparse.Namespace) -> None:
-    from evals.pawn.pretrain import TOKENS, pretrain
+    from evals.pawn import recipes
+    from evals.pawn.pretrain import TOKENS as BASE_TOKENS
+    from evals.pawn.pretrain import pretrain
     from evals.pawn.tokenizer import build_tokenizer
     from evals.pawn.training import Schedule
 
@@ -102,8 +109,9 @@ def _pretrain(options: argparse.Namespace) -> None:
         start=options.start,
         seed=options.seed,
         workers=options.workers,
-        tokens=2048 if options.tiny else TOKENS,
+        tokens=1024 if options.tiny else BASE_TOKENS,
         tiny=options.tiny,
+        recipe=recipes.rules if options.rules else recipes.base,
     )
     _examine(options.exam, options.out)
 
@@ -122,10 +130,11 @@ def _finetune(options: argparse.Namespace) -> None:
         options.base,
         options.out / options.name,
         Schedule(steps, options.learning_rate, options.seconds, warmup=10, weight_decay=0.0, report_every=10),
+        start=options.start,
         lines=options.lines,
         seed=options.seed,
         workers=options.workers,
-        tokens=2048 if options.tiny else options.tokens,
+        tokens=1024 if options.tiny else options.tokens or TOKENS.get(options.name, 64 * 1024),
     )
     _examine(options.exam, options.base, options.out / options.name)
 

@@ -12,7 +12,7 @@ from transformers import PreTrainedTokenizerFast
 
 from evals.pawn.batches import stream
 from evals.pawn.model import load_base
-from evals.pawn.pretrain import TOKENS, compile_layers
+from evals.pawn.pretrain import compile_layers
 from evals.pawn.recipes import ADAPTERS
 from evals.pawn.training import Schedule, train
 
@@ -29,13 +29,17 @@ def finetune(
     folder: Path,
     schedule: Schedule,
     *,
+    start: Path | None = None,
     lines: Path | None = None,
     seed: int = 1,
     workers: int = 0,
-    tokens: int = TOKENS // 2,
+    tokens: int = 4352,
     log: Callable[[str], None] = print,
 ) -> None:
-    """Train the adapter `name` on the base in the folder `base` and write it to `folder`."""
+    """Train the adapter `name` on the base in the folder `base` and write it to `folder`.
+
+    :param start: an adapter to go on from instead of a new one.
+    """
     torch.manual_seed(seed)
     device = "cuda" if torch.cuda.is_available() else "cpu"
     # The frozen base stays in bf16, three times as fast on a CPU; PEFT keeps the adapter in float32.
@@ -44,8 +48,9 @@ def finetune(
     config = LoraConfig(
         r=RANK, lora_alpha=2 * RANK, target_modules=TARGETS, task_type="CAUSAL_LM", inference_mode=False
     )
-    adapted = get_peft_model(model, config)
-    assert isinstance(adapted, PeftModel)
+    adapted: Any = get_peft_model(model, config)
+    if start:
+        adapted.load_adapter(str(start), "default", is_trainable=True)
     if schedule.steps >= 20:
         compile_layers(model)
     batches = stream(tokenizer, ADAPTERS[name], lines=lines, seed=seed, tokens=tokens, workers=workers)

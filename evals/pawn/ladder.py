@@ -63,10 +63,8 @@ def climb(ladder: Ladder) -> list[tuple[str, bool]]:
         print("\n".join(["", *compare(baseline, candidate), ""]))
     better, worse = p_value(v1, v2, "mate-in-1"), p_value(v1, blunder, "mate-in-1")
     reasoning, _ = ladder.evaluate("pawn-reasoning", "reasoning")
-    drift, said = ladder.evaluate(
-        "pawn-reasoning-drift", "reasoning", "--format-of", "pawn-reasoning", "--tb=short"
-    )
-    noticed = [line for line in said.splitlines() if line.startswith("E ")]
+    drift, said = ladder.evaluate("pawn-reasoning-drift", "reasoning", "--format-of", "pawn-reasoning")
+    noticed = [line for line in said.splitlines() if line.startswith(("-  ", "+  "))]
     print("\n".join(noticed))
     return [
         ("v2 beats v1 on mates in one", better[0] > 0 and better[1] < SIGNIFICANT),

@@ -186,7 +186,7 @@ class Source:
         self.puzzles = puzzles or []
         self._mates: list[chess.Board] = []
         self._mates_in_two: list[chess.Board] = []
-        self._blunders: list[Line] = []
+        self._blunder: Line | None = None
         for line in [later for puzzle in self.puzzles for later in solver_lines(puzzle)]:
             last = line.board.copy(stack=False)
             for move in line.moves:
@@ -210,7 +210,7 @@ class Source:
                 if line and before is not None:
                     blunder = Line(board.copy(stack=False), tuple(line), before, board.peek())
                     if all(trainable(later.board) for later in solver_lines(blunder)) and trainable(before):
-                        _keep(self._blunders, blunder, self.rng)
+                        self._blunder = blunder
                 if trainable(board):
                     yield board.copy(stack=False)
                 before = board.copy(stack=False)
@@ -262,9 +262,10 @@ class Source:
             line = self.rng.choice(self.puzzles)
             if line.before is not None and trainable(line.before):
                 return line
-        while not self._blunders:
+        self._blunder = None
+        while self._blunder is None:
             next(self._games)
-        return self.rng.choice(self._blunders)
+        return self._blunder
 
     def _mirrored_line(self, line: Line) -> Line:
         """The line with colours swapped half of the time."""

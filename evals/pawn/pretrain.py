@@ -10,7 +10,7 @@ import torch
 from transformers import PreTrainedTokenizerFast, Qwen3ForCausalLM
 
 from evals.pawn import recipes
-from evals.pawn.batches import stream
+from evals.pawn.batches import Recipe, stream
 from evals.pawn.model import load_base, new_model, save_base
 from evals.pawn.training import Progress, Schedule, train
 
@@ -29,6 +29,7 @@ def pretrain(
     workers: int = 0,
     tokens: int = TOKENS,
     tiny: bool = False,
+    recipe: Recipe = recipes.base,
     log: Callable[[str], None] = print,
 ) -> None:
     """Train the base and write it to `folder`, every 1000 steps and at the end.
@@ -41,7 +42,7 @@ def pretrain(
     model.to(device)
     if device == "cuda":
         compile_layers(model)
-    batches = stream(tokenizer, recipes.base, lines=lines, seed=seed, tokens=tokens, workers=workers)
+    batches = stream(tokenizer, recipe, lines=lines, seed=seed, tokens=tokens, workers=workers)
 
     def on_progress(progress: Progress) -> None:
         log(f"base: {progress}")

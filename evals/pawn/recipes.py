@@ -13,9 +13,9 @@ from evals.pawn.questions import Example
 from evals.pawn.traces import DRIFTED_HEADINGS
 
 
-def base(source: Source, rng: random.Random) -> Iterator[Example]:
+def base(source: Source, rng: random.Random, positions: int = 2) -> Iterator[Example]:
     """The rules of chess under the suites' prompts; mates and tactics under our own."""
-    for _ in range(2):
+    for _ in range(positions):
         yield from questions.rules(source.position(), rng)
     for _ in range(10):
         yield from questions.threats(source.mate_or_near_miss(), rng)
@@ -23,6 +23,10 @@ def base(source: Source, rng: random.Random) -> Iterator[Example]:
         yield from questions.wins(source.tactic(), rng)
     if rng.random() < 0.7:
         yield from questions.wins(source.mate_in_two(), rng)
+
+
+rules = partial(base, positions=8)
+"""The last leg of the base: what it gets wrong most is what is legal."""
 
 
 def move(source: Source, rng: random.Random) -> Iterator[Example]:

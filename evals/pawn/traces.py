@@ -17,7 +17,7 @@ from evals.pawn.tokenizer import HEADINGS
 DRIFTED_HEADINGS: tuple[str | None, ...] = (
     HEADINGS[0],
     HEADINGS[1],
-    "## Step 3: Assessment",
+    "## Material",
     None,
     *HEADINGS[4:],
 )

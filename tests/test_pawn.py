@@ -1,0 +1,199 @@
+"""The embedded model: its tokenizer, the split of its data, its training stages, the weights that ship."""
+
+from __future__ import annotations
+
+import csv
+import json
+import random
+from pathlib import Path
+from typing import Any
+
+import chess
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+pytest.importorskip("torch")
+pytest.importorskip("peft")
+
+from transformers import AutoTokenizer, PreTrainedTokenizerFast
+
+from evals.pawn.__main__ import main
+from evals.pawn.positions import Source, mate_in_two, mating_moves, read_lines, solver_lines
+from evals.pawn.questions import OWN_PROMPTS
+from evals.pawn.recipes import move
+from evals.pawn.tokenizer import HEADINGS, build_tokenizer
+from evals.pawn.traces import trace
+from evals.puzzles import canonical, held_out, parse_row
+
+ROOT = Path(__file__).parents[1]
+PAWN = ROOT / "serve" / "pawn"
+ADAPTERS = ("move-v1", "move-v2", "blunder", "reasoning", "reasoning-drift")
+MEGABYTE = 1_000_000
+
+
+@pytest.fixture(scope="module")
+def tokenizer() -> PreTrainedTokenizerFast:
+    return build_tokenizer(OWN_PROMPTS.values())
+
+
+@pytest.fixture(scope="module")
+def lines(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Lines of games of our own, as the first stage writes them."""
+    path = tmp_path_factory.mktemp("pawn") / "lines.txt"
+    main(["positions", "--count", "80", "--out", str(path)])
+    return path
+
+
+def tokens(tokenizer: PreTrainedTokenizerFast, text: str) -> list[str]:
+    return [str(tokenizer.decode([token])) for token in tokenizer.encode(text, add_special_tokens=False)]
+
+
+def random_board(seed: int, plies: int) -> chess.Board:
+    rng = random.Random(seed)
+    board = chess.Board()
+    for _ in range(plies):
+        moves = list(board.legal_moves)
+        if not moves:
+            break
+        board.push(rng.choice(moves))
+    return board
+
+
+boards = st.builds(random_board, st.integers(0, 10_000), st.integers(0, 120))
+
+
+@given(board=boards)
+@settings(max_examples=60, deadline=None)
+def test_the_placement_of_any_fen_is_71_tokens(
+    tokenizer: PreTrainedTokenizerFast, board: chess.Board
+) -> None:
+    placement = tokens(tokenizer, f"FEN: {board.fen()}")[2:73]
+    rows = "".join(placement).split("/")
+    assert len(rows) == 8
+    squares = [piece for row in reversed(rows) for piece in row]
+    assert squares == [
+        piece.symbol() if (piece := board.piece_at(square)) else "." for square in chess.SQUARES
+    ]
+
+
+@given(board=boards)
+@settings(max_examples=60, deadline=None)
+def test_what_pawn_writes_comes_back_as_it_was(
+    tokenizer: PreTrainedTokenizerFast, board: chess.Board
+) -> None:
+    sans = [board.san(move) for move in board.legal_moves]
+    text = (
+        json.dumps({"moves": [move.uci() for move in board.legal_moves], "solution": sans})
+        + "\n\n"
+        + ", ".join(sans)
+    )
+    assert tokenizer.decode(tokenizer.encode(text)) == text
+
+
+def test_a_move_is_two_squares_and_a_placement_holds_none(tokenizer: PreTrainedTokenizerFast) -> None:
+    assert tokens(tokenizer, '{"move": "b1c3"}') == ['{"', "move", '": "', "b1", "c3", '"}']
+    assert tokens(tokenizer, "Nbd7 R1e2 e8=Q+") == ["N", "b", "d7", " R", "1", "e2", " ", "e8", "=", "Q", "+"]
+    assert "b1" not in tokens(tokenizer, "FEN: 4kb1r/8/8/8/8/8/8/4K3 w - - 0 1")
+
+
+@given(text=st.text())
+@settings(max_examples=100, deadline=None)
+def test_any_text_can_be_asked(tokenizer: PreTrainedTokenizerFast, text: str) -> None:
+    plain = text.replace("<", "(")  # what looks like a control token is one
+    assert tokenizer.decode(tokenizer.encode(plain)) == plain
+
+
+def test_the_chat_template_has_a_switch_for_thinking(tokenizer: PreTrainedTokenizerFast) -> None:
+    def prompt(**options: Any) -> str:
+        messages = [{"role": "user", "content": "FEN: ..."}]
+        return str(
+            tokenizer.apply_chat_template(messages, tokenize=False, add_generation_prompt=True, **options)
+        )
+
+    assert (
+        prompt()
+        == prompt(enable_thinking=True)
+        == "<|im_start|>user\nFEN: ...<|im_end|>\n<|im_start|>assistant\n"
+    )
+    assert prompt(enable_thinking=False) == prompt() + "<think>\n\n</think>\n\n"
+
+
+def test_mates_are_mates() -> None:
+    fools_mate = chess.Board("rnbqkbnr/pppp1ppp/8/4p3/6P1/5P2/PPPPP2P/RNBQKBNR b KQkq - 0 2")
+    assert [move.uci() for move in mating_moves(fools_mate)] == ["d8h4"]
+    ladder = chess.Board("7k/8/8/8/8/8/R7/1R4K1 w - - 0 1")
+    assert mate_in_two(ladder) is None  # no check leads to mate: 1. Rb7 does, quietly
+    smothered = chess.Board("5r1k/6pp/7N/8/2Q5/8/8/6K1 w - - 0 1")
+    line = mate_in_two(smothered)
+    assert line is not None
+    assert [move.uci() for move in line] == ["c4g8", "f8g8", "h6f7"]
+
+
+def test_nothing_that_is_trained_on_is_held_out(lines: Path) -> None:
+    trained = {canonical(later.board) for line in read_lines(lines) for later in solver_lines(line)}
+    source = Source(7, read_lines(lines))
+    for _ in range(50):
+        trained |= {canonical(source.position()), canonical(source.mate_or_near_miss())}
+    for example in (example for _ in range(8) for example in move(source, source.rng)):
+        trained.add(canonical(chess.Board(example.user.removeprefix("FEN: "))))
+    assert len(trained) > 150
+    assert not any(held_out(chess.Board(f"{key} 0 1")) for key in trained)
+
+
+def test_the_shipped_puzzles_are_held_out() -> None:
+    for path in (ROOT / "evals" / "sets").glob("*.csv"):
+        with path.open(encoding="utf-8", newline="") as file:
+            assert all(held_out(parse_row(row).board()) for row in csv.DictReader(file)), path.name
+
+
+def test_a_trace_says_what_is_on_the_board(lines: Path) -> None:
+    for line in read_lines(lines)[:20]:
+        thought, answer = trace(line)
+        assert [row for row in thought.splitlines() if row.startswith("#")] == list(HEADINGS)
+        best = json.loads(answer)["best_move"]
+        assert line.board.parse_san(best) == line.moves[0]
+        listed = chess.Board(None)
+        for color, row in zip((chess.WHITE, chess.BLACK), thought.splitlines()[4:6], strict=True):
+            for piece in row.partition(": ")[2].split(", "):
+                kind = chess.PIECE_SYMBOLS.index(piece[0].lower())
+                listed.set_piece_at(chess.parse_square(piece[1:]), chess.Piece(kind, color))
+        assert listed.board_fen() == line.board.board_fen()
+
+
+def test_every_stage_runs(lines: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    base, adapters = str(tmp_path / "base"), str(tmp_path / "adapters")
+    main(["tokenizer", "--out", base])
+    main(["pretrain", "--tiny", "--lines", str(lines), "--out", base])
+    for name in ADAPTERS:
+        main(["finetune", name, "--tiny", "--base", base, "--lines", str(lines), "--out", adapters])
+        config = json.loads(
+            (tmp_path / "adapters" / name / "adapter_config.json").read_text(encoding="utf-8")
+        )
+        assert config["base_model_name_or_path"] == "eighth-rank/pawn"
+    exam = ROOT / "evals" / "sets" / "mates.csv"
+    if exam.exists():
+        main(
+            ["pretrain", "--tiny", "--lines", str(lines), "--out", base, "--start", base, "--exam", str(exam)]
+        )
+        assert "legal" in capsys.readouterr().out
+
+
+def test_the_weights_are_small_enough_for_git() -> None:
+    files = [PAWN / "base" / "model.safetensors"]
+    files += [PAWN / "adapters" / name / "adapter_model.safetensors" for name in ADAPTERS]
+    assert sum(path.stat().st_size for path in files) <= 24 * MEGABYTE
+
+
+@pytest.mark.parametrize("name", ADAPTERS)
+def test_an_adapter_names_its_base_and_fits_the_server(name: str) -> None:
+    config = json.loads((PAWN / "adapters" / name / "adapter_config.json").read_text(encoding="utf-8"))
+    assert config["base_model_name_or_path"] == "eighth-rank/pawn"
+    assert config["r"] <= 8
+    assert set(config["target_modules"]) == {"q_proj", "k_proj", "v_proj", "o_proj"}
+
+
+def test_the_shipped_tokenizer_is_the_one_that_the_code_makes(tokenizer: PreTrainedTokenizerFast) -> None:
+    shipped = AutoTokenizer.from_pretrained(str(PAWN / "base"))
+    assert shipped.get_vocab() == tokenizer.get_vocab()
+    assert shipped.chat_template == tokenizer.chat_template
