@@ -31,6 +31,7 @@ class Controller(Judge):
         super().__init__(config, options, collection)
         self._session: Session | None = None
         self._relay: Relay | None = None
+        self._failed: list[str] = []
         self._planned = threading.Lock()
         self._sigterm: Any = None
         if threading.current_thread() is threading.main_thread():
@@ -134,7 +135,7 @@ class Controller(Judge):
         if self._session is None or self._session.run is None:
             return
         flaws = [] if status == "finished" else [f"the session was {status}"]
-        results = self._session.close(status, flaws)
+        results = self._session.close(status, flaws, self._failed)
         if status == "interrupted":
             return
         session.testscollected += len(results)
@@ -145,6 +146,8 @@ class Controller(Judge):
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         """Take the verdict from a report into the run."""
+        if report.when == "call" and report.failed:
+            self._failed.append(report.nodeid)
         record = read_verdict(report)
         if record is None or self._session is None or report.when == "teardown":
             return

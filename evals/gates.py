@@ -116,15 +116,23 @@ def load_gates(path: Path) -> tuple[Gate, ...]:
 
 
 def judge_gates(
-    gates: Sequence[Gate], records: Sequence[Record], planned: Mapping[str, int], flaws: Sequence[str]
+    gates: Sequence[Gate],
+    records: Sequence[Record],
+    planned: Mapping[str, int],
+    flaws: Sequence[str],
+    failed: Sequence[str] = (),
 ) -> list[GateResult]:
-    """Judge every gate whose task was asked, after a gate `complete` on the run itself.
+    """Judge every gate whose task was asked, after the gates `complete` and `tests` on the run itself.
 
     :param planned: how many cases of each task the session set out to judge.
     :param flaws: why the run as a whole can pass nothing (cut short, or part of the cases left out).
+    :param failed: tests that failed by themselves: a format that differs, a mistake under `--cases strict`.
     """
     complete = judge_complete(records, planned, flaws)
     results = [complete]
+    if failed:
+        sentence = f"tests: {len(failed)} failed, the first {failed[0]}"
+        results.append(GateResult("tests", Decision.FAIL, sentence))
     for gate in gates:
         if planned.get(gate.task):
             results.append(judge_gate(gate, records, whole=complete.verdict is Decision.PASS))

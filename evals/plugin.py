@@ -202,7 +202,7 @@ def record_verdict(request: pytest.FixtureRequest, case: Case) -> Callable[[Verd
     """Send this case's verdict to the run."""
 
     def record(verdict: Verdict) -> None:
-        line = json.dumps(verdict_record(case, verdict), ensure_ascii=False)
+        line = json.dumps(verdict_record(case, verdict))
         request.node.user_properties.append((VERDICT, line))
 
     return record

@@ -77,7 +77,7 @@ class Run:
         line = {"case": case.key, "task": case.task, "model": model, "turn": turn, **asdict(completion)}
         with self._lock:
             if not self._completions.closed:
-                self._completions.write(json.dumps(line, ensure_ascii=False) + "\n")
+                self._completions.write(json.dumps(line) + "\n")
 
     def add_verdict(self, record: Record, model: str) -> None:
         """Keep one judged case; a case that was judged before in this run is not counted twice."""
@@ -87,7 +87,7 @@ class Run:
                 return
             self._judged.add(record["case"])
             self.verdicts.append(record)
-            self._verdicts.write(json.dumps(record, ensure_ascii=False) + "\n")
+            self._verdicts.write(json.dumps(record) + "\n")
 
     def save(self, **facts: Any) -> None:
         """Merge facts into the manifest and write it, whole or not at all."""

@@ -202,13 +202,15 @@ class Session:
         if self.run is not None:
             self.run.add_verdict(record, self.models.get(record["task"], ""))
 
-    def close(self, status: str, flaws: Sequence[str] = ()) -> list[GateResult]:
+    def close(self, status: str, flaws: Sequence[str] = (), failed: Sequence[str] = ()) -> list[GateResult]:
         """Judge the gates, write the last of the run, and stop the server. Safe to call twice."""
         if self._broker is not None:
             self._broker.close()
         if self.run is not None and self._broker is not None and not self.results:
             left_out = [f"{n} {task} cases left out" for task, n in self.plan.left_out.items()]
-            self.results = judge_gates(self.gates, self.run.verdicts, self.plan.counts(), [*flaws, *left_out])
+            self.results = judge_gates(
+                self.gates, self.run.verdicts, self.plan.counts(), [*flaws, *left_out], failed
+            )
             self.seconds = time.monotonic() - self._opened
             self.run.close(
                 status,
