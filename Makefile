@@ -56,28 +56,6 @@ pawn: .venv/.made ## train the embedded model and its adapters again (half an ho
 	for name in move-v1 move-v2 blunder reasoning; do $(FINETUNE) $$name || exit 1; done
 	$(FINETUNE) reasoning-drift --start build/pawn/adapters/reasoning
 
-ladder: .venv/.made ## run every adapter of the embedded model and check that the differences show
-	$(BIN)/python -m evals.pawn.ladder
-
-lint: .venv/.made ## ruff and pyright
-	$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/pyright
-
-puzzles: .venv/.made ## compose the puzzle sets again (Stockfish, about 20 minutes of one core)
-	$(BIN)/python -m evals.composer
-
-# PUZZLES is optional: a Lichess puzzle file, for real tactics beside the mates of our own games.
-PRETRAIN = $(BIN)/python -m evals.pawn pretrain --lines build/pawn/lines.txt --workers 15 --out build/pawn/base
-FINETUNE = $(BIN)/python -m evals.pawn finetune --lines build/pawn/lines.txt --workers 8
-pawn: .venv/.made ## train the embedded model and its adapters again (half an hour of a GPU and 16 cores)
-	$(BIN)/python -m evals.pawn positions $(if $(PUZZLES),--puzzles $(PUZZLES)) --out build/pawn/lines.txt
-	$(BIN)/python -m evals.pawn tokenizer --out build/pawn/base
-	$(BIN)/python -m evals.pawn pretrain --lines build/pawn/lines.txt --workers 15 --out build/pawn/base
-	for name in move-v1 move-v2 blunder reasoning; do \
-		$(BIN)/python -m evals.pawn finetune $$name --lines build/pawn/lines.txt || exit 1; \
-	done
-	$(BIN)/python -m evals.pawn finetune reasoning-drift --lines build/pawn/lines.txt \
-		--start build/pawn/adapters/reasoning
-
 lock: ## resolve requirements.txt again from pyproject.toml
 	printf '%s; python_version < "3"\n' torchvision torchaudio torchcodec > .venv/override.txt
 	$(BIN)/uv pip compile pyproject.toml --extra local --extra dev --universal --python-version 3.11 \
