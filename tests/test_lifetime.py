@@ -41,6 +41,22 @@ class Session:
                 continue
         return found
 
+    def workers(self) -> list[int]:
+        """The xdist workers: pytest's children that read their program from standard input, or are titled.
+
+        Found by their parent, because setting a process's title overwrites its environment in /proc.
+        """
+        found: list[int] = []
+        for entry in Path("/proc").glob("[0-9]*/status"):
+            try:
+                child = f"PPid:\t{self.process.pid}\n" in entry.read_text()
+                command = (entry.parent / "cmdline").read_text().replace("\0", " ")
+            except OSError:
+                continue
+            if child and ("stdin.readline" in command or "xdist" in command):
+                found.append(int(entry.parent.name))
+        return found
+
     def wait_for(self, text: str, file: str = "server.log", seconds: float = 240) -> None:
         """Wait until a file of the run says something."""
         deadline = time.monotonic() + seconds
@@ -66,7 +82,14 @@ def start(tmp_path: Path, *arguments: str) -> Session:
     command += ["--puzzles", str(write_mates(tmp_path / "mates.csv", 120))]
     environment = {**os.environ, TOKEN: token, "PYTEST_ADDOPTS": ""}
     process = subprocess.Popen(
-        command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+        command,
+        cwd=ROOT,
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        # A job in the background inherits an ignored Ctrl-C, and would pass it on.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
     return Session(process, token, folder)
 
@@ -94,14 +117,7 @@ def test_a_killed_worker_ends_nothing_but_itself_and_the_server_is_stopped_after
 ) -> None:
     session = start(tmp_path, "-n", "2")
     session.wait_for('"case"', "verdicts.jsonl", seconds=400)
-    children = [
-        pid
-        for pid in session.alive()
-        if f"PPid:\t{session.process.pid}\n" in Path(f"/proc/{pid}/status").read_text()
-    ]
-    workers = [
-        pid for pid in children if "execnet" in Path(f"/proc/{pid}/cmdline").read_text().replace("\0", " ")
-    ]
+    workers = session.workers()
     assert len(workers) == 2
     os.kill(workers[0], signal.SIGKILL)
     output, _ = session.process.communicate(timeout=300)
