@@ -25,7 +25,7 @@ from evals.puzzles import Puzzle
 from evals.runs import Record
 from evals.sampling import mirror
 from evals.sources import SETS, Loaded, PuzzleFileError, load, read_quarantine
-from evals.tasks import TaskSettings, build_tasks, cases_for
+from evals.tasks import TASKS, TaskSettings, build_tasks, cases_for, prompts_used
 
 SUITES = Path(__file__).parent
 
@@ -149,10 +149,6 @@ class Collection:
             {"name": s.name, "source": s.source, "digest": s.digest, "rows": s.rows, "bad": s.problems}
             for s in loaded.sets
         ]
-        prompts = {
-            name: {"version": prompt.version, "digest": prompt.digest}
-            for name, prompt in self.settings.prompts.by_name.items()
-        }
         return {
             "puzzles": {
                 "seed": self.options.seed,
@@ -163,7 +159,7 @@ class Collection:
             "asking": {
                 "notation": self.options.notation,
                 "constrain": self.options.constrain,
-                "prompts": prompts,
+                "prompts": {task: prompts_used(task, self.settings) for task in TASKS},
                 "schemas": self._schemas(),
             },
         }

@@ -130,12 +130,11 @@ class Session:
         """Check each model once, asked the way the first of its tasks asks."""
         if not self.options.preflight:
             return []
+        first = {case.task: case for case in reversed(self.plan.cases.values())}
         requests: dict[tuple[str, bool], tuple[ServedModel, Request]] = {}
-        for case in self.plan.cases.values():
-            model = chosen[case.task]
-            thinking = case.task == "reasoning"
-            if (model.id, thinking) not in requests:
-                requests[model.id, thinking] = model, next(self.tasks[case.task].turns(case))
+        for task, case in first.items():
+            request = next(self.tasks[task].turns(case))
+            requests.setdefault((chosen[task].id, request.thinking), (chosen[task], request))
         return check(endpoint, requests.values(), self.options, self.say)
 
     def _describe(

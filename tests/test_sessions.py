@@ -167,7 +167,7 @@ def test_the_run_says_what_was_asked_of_what(evaluate: Evaluate, server: Loopbac
     assert manifest["counts"] == {"move": {"solved": 10}}
     assert manifest["puzzles"]["seed"] == 3
     assert manifest["sampling"]["temperature"] == 0
-    assert len(manifest["asking"]["prompts"]["move-uci"]["digest"]) >= 16
+    assert len(manifest["asking"]["prompts"]["move"]["move-uci"]["digest"]) >= 16
     assert len(ended.lines("completions.jsonl")) == 10
     again = evaluate(server, "--limit", "10", "--seed", "3")
     assert again.outcomes.keys() == ended.outcomes.keys()
