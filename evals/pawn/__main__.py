@@ -5,9 +5,11 @@ from __future__ import annotations
 import argparse
 import csv
 import sys
+import time
+from itertools import islice, takewhile
 from pathlib import Path
 
-from evals.pawn.positions import Source, read_puzzles, write_lines
+from evals.pawn.positions import Source, read_lines, read_puzzles, write_lines
 from evals.pawn.questions import OWN_PROMPTS
 
 STEPS = {
@@ -39,6 +41,14 @@ def _parser() -> argparse.ArgumentParser:
     stage.add_argument("--count", type=int, default=20_000, help="lines to make without a file")
     stage.add_argument("--out", type=Path, default=Path("build/pawn/lines.txt"))
     stage.set_defaults(run=_positions)
+
+    stage = stages.add_parser("tactics", help="lines to train on, made with Stockfish; appends to the file")
+    stage.add_argument("--puzzles", type=Path, help="lines of the stage `positions` that games start from")
+    stage.add_argument("--count", type=int, default=20_000, help="tactics to make")
+    stage.add_argument("--seconds", type=float, default=float("inf"), help="stop after this time")
+    stage.add_argument("--seed", type=int, default=0, help="another one for each run, or it repeats itself")
+    stage.add_argument("--out", type=Path, default=Path("build/pawn/tactics.txt"))
+    stage.set_defaults(run=_tactics)
 
     stage = stages.add_parser("tokenizer", help="write the tokenizer")
     stage.add_argument("--out", type=Path, default=Path("build/pawn/base"))
@@ -81,6 +91,24 @@ def _positions(options: argparse.Namespace) -> None:
     lines = read_puzzles(options.puzzles) if options.puzzles else games
     options.out.parent.mkdir(parents=True, exist_ok=True)
     print(f"{write_lines(lines, options.out)} lines written to {options.out}")
+
+
+def _tactics(options: argparse.Namespace) -> None:
+    from chess.engine import EngineError
+
+    from evals.games import stockfish
+    from evals.pawn.tactics import append_lines, tactics
+
+    puzzles = read_lines(options.puzzles) if options.puzzles else None
+    options.out.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        with stockfish() as engine:
+            end = time.monotonic() + options.seconds
+            lines = islice(tactics(engine, options.seed, puzzles), options.count)
+            count = append_lines(takewhile(lambda _: time.monotonic() < end, lines), options.out)
+    except (OSError, EngineError) as error:
+        raise SystemExit(f"the engine 'stockfish' cannot be used: {error}") from error
+    print(f"{count} tactics appended to {options.out}")
 
 
 def _tokenizer(options: argparse.Namespace) -> None:
