@@ -26,7 +26,7 @@ from evals.reasoning import read_sections
 
 BANDS = (("always", 0.95), ("mostly", 0.6), ("partly", 0.2), ("rarely", 0.05), ("never", 0.0))
 """A band's name and the least rate in it."""
-SLACK = 0.04
+SLACK = 0.06
 """How far behind its band's edge a rate still counts as in the snapshot's band. A server's own noise flips a
 case or two, and a rate beside an edge must not fail every other session for that."""
 

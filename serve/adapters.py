@@ -189,9 +189,11 @@ def _misfit(shapes: Mapping[str, tuple[int, ...]], base_config: Mapping[str, Any
             layer = int(parts[parts.index("layers") + 1])
             if layer >= layers:
                 return f"it has a layer {layer}, the base only {layers}"
-        # LoRA's A has the shape rank x inputs, and attention's inputs are the hidden state.
-        if hidden is not None and "q_proj.lora_A" in name and shape[-1] != hidden:
-            return f"its hidden size is {shape[-1]}, the base's {hidden}"
+        # LoRA's A has the shape rank x inputs, B outputs x rank; attention's inputs and what comes of it in
+        # the end are the hidden state.
+        width = shape[-1] if "q_proj.lora_A" in name else shape[0] if "o_proj.lora_B" in name else hidden
+        if hidden is not None and width != hidden:
+            return f"its hidden size is {width}, the base's {hidden}"
     return ""
 
 
