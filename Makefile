@@ -44,17 +44,21 @@ lint: .venv/.made ## ruff and pyright
 puzzles: .venv/.made ## compose the puzzle sets again (Stockfish, about 20 minutes of one core)
 	$(BIN)/python -m evals.composer
 
-# PUZZLES is optional: a Lichess puzzle file, for real tactics beside the mates of our own games.
-PRETRAIN = $(BIN)/python -m evals.pawn pretrain --lines build/pawn/lines.txt --workers 15 --out build/pawn/base
-FINETUNE = $(BIN)/python -m evals.pawn finetune --lines build/pawn/lines.txt --workers 8
-pawn: .venv/.made ## train the embedded model and its adapters again (half an hour of a GPU and 16 cores)
-	$(BIN)/python -m evals.pawn positions $(if $(PUZZLES),--puzzles $(PUZZLES)) --out build/pawn/lines.txt
-	$(BIN)/python -m evals.pawn tokenizer --out build/pawn/base
-	$(PRETRAIN)
-	$(PRETRAIN) --start build/pawn/base --steps 4700 --learning-rate 1.2e-3 --seed 1
-	$(PRETRAIN) --start build/pawn/base --steps 4100 --learning-rate 8e-4 --seed 2 --rules
+# PUZZLES is optional: a Lichess puzzle file, for real tactics beside Stockfish's and the mates of our own games.
+# TINY=1 goes through every stage with a tiny model and a handful of positions, in minutes on a CPU.
+PAWN = build/$(if $(TINY),tiny-)pawn
+STAGE = $(BIN)/python -m evals.pawn
+TRAINING = --lines $(PAWN)/lines.txt $(if $(TINY),--tiny,--workers 15)
+FINETUNE = $(STAGE) finetune $(TRAINING) --base $(PAWN)/base --out $(PAWN)/adapters
+pawn: .venv/.made ## train the embedded model and its adapters again (Stockfish, half an hour of a GPU)
+	$(STAGE) positions --out $(PAWN)/starts.txt $(if $(PUZZLES),--puzzles $(PUZZLES)) $(if $(TINY),--count 50)
+	cp $(PAWN)/starts.txt $(PAWN)/lines.txt
+	$(STAGE) tactics --puzzles $(PAWN)/starts.txt --count $(if $(TINY),5,15000) --seed 1 --out $(PAWN)/lines.txt
+	$(STAGE) tokenizer --out $(PAWN)/base
+	$(STAGE) pretrain $(TRAINING) --out $(PAWN)/base
+	$(STAGE) pretrain $(TRAINING) --out $(PAWN)/base --start $(PAWN)/base --seed 212
 	for name in move-v1 move-v2 blunder reasoning; do $(FINETUNE) $$name || exit 1; done
-	$(FINETUNE) reasoning-drift --start build/pawn/adapters/reasoning
+	$(FINETUNE) reasoning-drift --start $(PAWN)/adapters/reasoning
 
 lock: ## resolve requirements.txt again from pyproject.toml
 	printf '%s; python_version < "3"\n' torchvision torchaudio torchcodec > .venv/override.txt

@@ -74,7 +74,7 @@ def test_a_digest_follows_the_bytes_and_not_the_place(adapter: Path) -> None:
         ({"modules_to_save": ["lm_head"]}, "replaces whole modules"),
         ({"init_lora_weights": "pissa"}, "init_lora_weights = 'pissa'"),
         ({"peft_type": "IA3"}, "peft_type is 'IA3'"),
-        ({"target_modules": ["q_proj", "up_proj"]}, "changes up_proj, which lora_target_modules"),
+        ({"target_modules": ["o_proj", "up_proj"]}, "changes up_proj, which lora_target_modules"),
     ],
 )
 def test_what_vllm_would_refuse_is_refused_before(
@@ -94,6 +94,11 @@ def test_an_adapter_of_other_shape_is_refused(adapter: Path, tmp_path: Path) -> 
     config = json.loads((base / "config.json").read_text())
     (base / "config.json").write_text(json.dumps({**config, "num_hidden_layers": 2}))
     with pytest.raises(ServeError, match=r"for another base than .*: it has a layer \d+, the base only 2"):
+        resolve(pawn_with(adapter, base=str(base)))
+    (base / "config.json").write_text(json.dumps({**config, "hidden_size": 2560}))
+    with pytest.raises(
+        ServeError, match=r"for another base than .*: its hidden size is 256, the base's 2560"
+    ):
         resolve(pawn_with(adapter, base=str(base)))
 
 

@@ -9,21 +9,11 @@ import time
 from itertools import islice, takewhile
 from pathlib import Path
 
-from evals.pawn.positions import Source, read_lines, read_puzzles, write_lines
+from evals.pawn.positions import Source, read_lines, read_puzzles, write_held_out, write_lines
 from evals.pawn.questions import OWN_PROMPTS
+from evals.pawn.recipes import ADAPTERS, PLANS, Plan
 
-STEPS = {
-    "base": 10_300,
-    "move-v1": 36,
-    "move-v2": 260,
-    "blunder": 250,
-    "reasoning": 670,
-    "reasoning-drift": 190,
-}
-"""Training steps per set of weights; a step of the base is 128k tokens. v1 is to be the weaker one."""
-
-TOKENS = {"move-v1": 16 * 1024}
-"""Tokens in a batch of an adapter, where it is not 64k."""
+TINY = Plan(2, 1024)
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -50,33 +40,39 @@ def _parser() -> argparse.ArgumentParser:
     stage.add_argument("--out", type=Path, default=Path("build/pawn/tactics.txt"))
     stage.set_defaults(run=_tactics)
 
+    stage = stages.add_parser(
+        "held-out", help="the puzzles of a file that training leaves out, to evaluate on"
+    )
+    stage.add_argument("--puzzles", type=Path, required=True, help="a Lichess puzzle CSV")
+    stage.add_argument("--out", type=Path, default=Path("build/pawn/held-out.csv"))
+    stage.set_defaults(run=_held_out)
+
     stage = stages.add_parser("tokenizer", help="write the tokenizer")
     stage.add_argument("--out", type=Path, default=Path("build/pawn/base"))
     stage.set_defaults(run=_tokenizer)
 
     stage = stages.add_parser("pretrain", help="train the base")
-    stage.add_argument("--start", type=Path, help="go on from this base")
-    stage.add_argument("--rules", action="store_true", help="more of the rules of chess: for the last leg")
+    stage.add_argument("--start", type=Path, help="go on from this base, a shorter and slower leg")
     stage.add_argument("--out", type=Path, default=Path("build/pawn/base"))
-    _add_training(stage, learning_rate=2e-3)
+    _add_training(stage)
     stage.set_defaults(run=_pretrain)
 
     stage = stages.add_parser("finetune", help="train one adapter")
-    stage.add_argument("name", choices=[name for name in STEPS if name != "base"])
+    stage.add_argument("name", choices=ADAPTERS)
     stage.add_argument("--base", type=Path, default=Path("build/pawn/base"))
     stage.add_argument("--out", type=Path, default=Path("build/pawn/adapters"), help="folder of the adapters")
     stage.add_argument("--start", type=Path, help="go on from this adapter")
-    stage.add_argument("--tokens", type=int, help="tokens in a batch (default: the adapter's own)")
-    _add_training(stage, learning_rate=2e-3)
+    _add_training(stage)
     stage.set_defaults(run=_finetune)
     return parser
 
 
-def _add_training(stage: argparse.ArgumentParser, learning_rate: float) -> None:
+def _add_training(stage: argparse.ArgumentParser) -> None:
     stage.add_argument("--lines", type=Path, help="lines of the stage `positions`; else own games")
-    stage.add_argument("--steps", type=int, help="training steps")
+    stage.add_argument("--steps", type=int, help="training steps (default: those of the shipped weights)")
+    stage.add_argument("--tokens", type=int, help="tokens in a batch (default: likewise)")
+    stage.add_argument("--learning-rate", type=float, help="at its highest (default: likewise)")
     stage.add_argument("--seconds", type=float, default=float("inf"), help="stop after this time")
-    stage.add_argument("--learning-rate", type=float, default=learning_rate)
     stage.add_argument("--workers", type=int, default=0, help="processes that make examples")
     stage.add_argument("--seed", type=int, default=0)
     stage.add_argument(
@@ -91,6 +87,11 @@ def _positions(options: argparse.Namespace) -> None:
     lines = read_puzzles(options.puzzles) if options.puzzles else games
     options.out.parent.mkdir(parents=True, exist_ok=True)
     print(f"{write_lines(lines, options.out)} lines written to {options.out}")
+
+
+def _held_out(options: argparse.Namespace) -> None:
+    options.out.parent.mkdir(parents=True, exist_ok=True)
+    print(f"{write_held_out(options.puzzles, options.out)} puzzles written to {options.out}")
 
 
 def _tactics(options: argparse.Namespace) -> None:
@@ -120,26 +121,32 @@ def _tokenizer(options: argparse.Namespace) -> None:
     print(f"tokenizer of {len(tokenizer)} tokens written to {options.out}")
 
 
+def _plan(options: argparse.Namespace, name: str) -> Plan:
+    """What is trained by, each of its numbers given or the default."""
+    default = TINY if options.tiny else PLANS[name]
+    return Plan(
+        options.steps or default.steps,
+        options.tokens or default.tokens,
+        options.learning_rate or default.learning_rate,
+    )
+
+
 def _pretrain(options: argparse.Namespace) -> None:
-    from evals.pawn import recipes
-    from evals.pawn.pretrain import TOKENS as BASE_TOKENS
     from evals.pawn.pretrain import pretrain
     from evals.pawn.tokenizer import build_tokenizer
     from evals.pawn.training import Schedule
 
-    tokenizer = build_tokenizer(OWN_PROMPTS.values())
-    steps = options.steps or (2 if options.tiny else STEPS["base"])
+    plan = _plan(options, "base, second leg" if options.start else "base")
     pretrain(
-        tokenizer,
+        build_tokenizer(OWN_PROMPTS.values()),
         options.out,
-        Schedule(steps, options.learning_rate, options.seconds, warmup=300),
+        Schedule(plan.steps, plan.learning_rate, options.seconds, warmup=200),
         lines=options.lines,
         start=options.start,
         seed=options.seed,
         workers=options.workers,
-        tokens=1024 if options.tiny else BASE_TOKENS,
+        tokens=plan.tokens,
         tiny=options.tiny,
-        recipe=recipes.rules if options.rules else recipes.base,
     )
     _examine(options.exam, options.out)
 
@@ -150,19 +157,18 @@ def _finetune(options: argparse.Namespace) -> None:
     from evals.pawn.finetune import finetune
     from evals.pawn.training import Schedule
 
-    tokenizer = AutoTokenizer.from_pretrained(str(options.base))
-    steps = options.steps or (2 if options.tiny else STEPS[options.name])
+    plan = _plan(options, options.name)
     finetune(
         options.name,
-        tokenizer,
+        AutoTokenizer.from_pretrained(str(options.base)),
         options.base,
         options.out / options.name,
-        Schedule(steps, options.learning_rate, options.seconds, warmup=10, weight_decay=0.0, report_every=10),
+        Schedule(plan.steps, plan.learning_rate, options.seconds, warmup=10, report_every=10),
         start=options.start,
         lines=options.lines,
         seed=options.seed,
         workers=options.workers,
-        tokens=1024 if options.tiny else options.tokens or TOKENS.get(options.name, 64 * 1024),
+        tokens=plan.tokens,
     )
     _examine(options.exam, options.base, options.out / options.name)
 

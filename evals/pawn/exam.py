@@ -20,7 +20,7 @@ from peft import PeftModel
 from transformers import AutoTokenizer, PreTrainedTokenizerFast
 
 from evals.pawn.model import load_base
-from evals.pawn.positions import mating_moves
+from evals.pawn.positions import Position, mating_moves
 from evals.pawn.questions import ask
 from evals.pawn.traces import HEADINGS, pieces
 from evals.puzzles import Puzzle, held_out, parse_row
@@ -83,7 +83,7 @@ def answers(
     model.eval()
     texts: list[str] = []
     for some in _batched(puzzles, rows):
-        examples = [ask(prompt, puzzle.board(), "") for puzzle in some]
+        examples = [ask(prompt, Position(puzzle.board()), "") for puzzle in some]
         prompts = [
             str(
                 tokenizer.apply_chat_template(
@@ -156,4 +156,7 @@ def report(model: Any, tokenizer: PreTrainedTokenizerFast, puzzles: Sequence[Puz
         return "\n".join(lines)
     plain = mark_moves(puzzles, answers(model, tokenizer, puzzles, thinking=True))
     switched = mark_moves(puzzles, answers(model, tokenizer, puzzles))
-    return f"plain prompt: {plain}\nthinking off: {switched}"
+    lines = [f"plain prompt: {plain}", f"thinking off: {switched}"]
+    if name == "base":
+        lines.append(f"asked to win: {mark_moves(puzzles, answers(model, tokenizer, puzzles, 'own-win'))}")
+    return "\n".join(lines)

@@ -11,13 +11,13 @@ from transformers import GenerationConfig, PreTrainedTokenizerFast, Qwen3Config,
 
 from evals.pawn.tokenizer import END_OF_TEXT, IM_END, token_id
 
-VOCABULARY = 1024
+VOCABULARY = 1280
 """Rows of the embedding: the tokenizer's tokens and room for a few more."""
 CONTEXT = 1024
 
 
 def new_model(tokenizer: PreTrainedTokenizerFast, *, tiny: bool = False, seed: int = 0) -> Qwen3ForCausalLM:
-    """An untrained pawn: 7.6M parameters, or about 0.1M for the tests.
+    """An untrained pawn: 7.7M parameters, or about 0.1M for the tests.
 
     Deep and narrow, since following a line of play takes steps one after the other; heads of 32 because
     more heads can follow more rays at once, and vLLM's CPU attention takes no smaller ones.

@@ -13,6 +13,7 @@ import csv
 import random
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import TypeVar
 
@@ -39,16 +40,71 @@ def trainable(board: chess.Board) -> bool:
     return not held_out(board) and any(board.legal_moves)
 
 
+def checking_moves(board: chess.Board, moves: Iterable[chess.Move] | None = None) -> list[chess.Move]:
+    """The legal moves that give check, found without asking each of them; `moves` are all legal ones."""
+    king = board.king(not board.turn)
+    if king is None:
+        return []
+    straight = chess.BB_RANK_ATTACKS[king][0] | chess.BB_FILE_ATTACKS[king][0]
+    diagonal = chess.BB_DIAG_ATTACKS[king][0]
+    lines = straight | diagonal
+    near = {
+        chess.PAWN: chess.BB_PAWN_ATTACKS[not board.turn][king],
+        chess.KNIGHT: chess.BB_KNIGHT_ATTACKS[king],
+        chess.BISHOP: diagonal,
+        chess.ROOK: straight,
+        chess.QUEEN: lines,
+        chess.KING: 0,
+    }
+    special = lines if board.ep_square is None else chess.BB_ALL
+    checks: list[chess.Move] = []
+    for move in board.legal_moves if moves is None else moves:
+        from_square, to_square = chess.BB_SQUARES[move.from_square], chess.BB_SQUARES[move.to_square]
+        kind = board.piece_type_at(move.from_square)
+        reaches = near[kind] & to_square if kind else 0
+        castles = kind == chess.KING and chess.square_distance(move.from_square, move.to_square) > 1
+        if (reaches or from_square & special or move.promotion or castles) and board.gives_check(move):
+            checks.append(move)
+    return checks
+
+
 def mating_moves(board: chess.Board) -> list[chess.Move]:
     """The moves that give checkmate at once."""
-    mates: list[chess.Move] = []
-    for move in board.legal_moves:
-        if board.gives_check(move):
-            board.push(move)
-            if board.is_checkmate():
-                mates.append(move)
-            board.pop()
-    return mates
+    return [move for move in checking_moves(board) if _mates(board, move)]
+
+
+def _mates(board: chess.Board, move: chess.Move) -> bool:
+    board.push(move)
+    mate = not any(board.generate_legal_moves())
+    board.pop()
+    return mate
+
+
+class Position:
+    """A board and what is asked about it, each worked out once."""
+
+    def __init__(self, board: chess.Board) -> None:
+        self.board = board
+
+    @cached_property
+    def fen(self) -> str:
+        """The position as it is asked about."""
+        return self.board.fen()
+
+    @cached_property
+    def moves(self) -> list[chess.Move]:
+        """The legal moves."""
+        return list(self.board.legal_moves)
+
+    @cached_property
+    def checks(self) -> list[chess.Move]:
+        """The moves that give check."""
+        return checking_moves(self.board, self.moves)
+
+    @cached_property
+    def mates(self) -> list[chess.Move]:
+        """The moves that give checkmate."""
+        return [move for move in self.checks if _mates(self.board, move)]
 
 
 def mate_in_two(board: chess.Board) -> tuple[chess.Move, chess.Move, chess.Move] | None:
@@ -56,9 +112,7 @@ def mate_in_two(board: chess.Board) -> tuple[chess.Move, chess.Move, chess.Move]
 
     Quiet first moves are left out: they cost thirty times the search and are rare in play.
     """
-    for check in list(board.legal_moves):
-        if not board.gives_check(check):
-            continue
+    for check in checking_moves(board):
         board.push(check)
         answer = _mated_after_any_reply(board)
         board.pop()
@@ -138,6 +192,24 @@ def read_puzzles(path: Path) -> Iterator[Line]:
                 continue
             first, *rest = (chess.Move.from_uci(uci) for uci in puzzle.moves)
             yield Line(puzzle.board(), tuple(rest), before=chess.Board(puzzle.fen), blunder=first)
+
+
+def write_held_out(puzzles: Path, path: Path) -> int:
+    """Write the puzzles of a Lichess file whose first position is held out; returns how many."""
+    count = 0
+    with puzzles.open(encoding="utf-8", newline="") as source, path.open("w", encoding="utf-8") as file:
+        rows = csv.DictReader(source)
+        writer = csv.DictWriter(file, rows.fieldnames or [], extrasaction="ignore", lineterminator="\n")
+        writer.writeheader()
+        for row in rows:
+            try:
+                wanted = held_out(parse_row(row).board())
+            except PuzzleError:
+                continue
+            if wanted:
+                writer.writerow(row)
+                count += 1
+    return count
 
 
 def write_lines(lines: Iterable[Line], path: Path) -> int:

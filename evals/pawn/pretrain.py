@@ -10,12 +10,9 @@ import torch
 from transformers import PreTrainedTokenizerFast, Qwen3ForCausalLM
 
 from evals.pawn import recipes
-from evals.pawn.batches import Recipe, stream
+from evals.pawn.batches import stream
 from evals.pawn.model import load_base, new_model, save_base
-from evals.pawn.training import Progress, Schedule, train
-
-TOKENS = 128 * 1024
-"""Tokens in a batch."""
+from evals.pawn.training import Progress, Schedule, Sight, train
 
 
 def pretrain(
@@ -27,9 +24,8 @@ def pretrain(
     start: Path | None = None,
     seed: int = 0,
     workers: int = 0,
-    tokens: int = TOKENS,
+    tokens: int,
     tiny: bool = False,
-    recipe: Recipe = recipes.base,
     log: Callable[[str], None] = print,
 ) -> None:
     """Train the base and write it to `folder`, every 1000 steps and at the end.
@@ -40,9 +36,10 @@ def pretrain(
     device = "cuda" if torch.cuda.is_available() else "cpu"
     model: Any = load_base(start) if start else new_model(tokenizer, tiny=tiny, seed=seed)
     model.to(device)
+    sight = Sight(model.config.hidden_size).to(device)
     if device == "cuda":
         compile_layers(model)
-    batches = stream(tokenizer, recipe, lines=lines, seed=seed, tokens=tokens, workers=workers)
+    batches = stream(tokenizer, recipes.base, lines=lines, seed=seed, tokens=tokens, workers=workers)
 
     def on_progress(progress: Progress) -> None:
         log(f"base: {progress}")
@@ -50,17 +47,21 @@ def pretrain(
             save_base(model, tokenizer, folder)
 
     try:
-        train(
-            model,
-            lambda ids: model.model(ids, use_cache=False).last_hidden_state,
-            model.lm_head.weight,
-            batches,
-            schedule,
-            on_progress,
-        )
+        train(model, batches, schedule, _optimizers(model, sight), on_progress, sight=sight)
     finally:
         batches.close()
         save_base(model, tokenizer, folder)
+
+
+def _optimizers(model: Any, sight: Sight) -> list[torch.optim.Optimizer]:
+    """Muon (Jordan et al. 2024) for the layers' matrices, scaled to AdamW's rates; AdamW for all else."""
+    matrices = [parameter for parameter in model.model.layers.parameters() if parameter.ndim == 2]
+    special = {id(parameter) for parameter in matrices}
+    others = [p for part in (model, sight) for p in part.parameters() if id(p) not in special]
+    return [
+        torch.optim.Muon(matrices, weight_decay=0.01, adjust_lr_fn="match_rms_adamw"),
+        torch.optim.AdamW(others, betas=(0.9, 0.95), weight_decay=0.01),
+    ]
 
 
 def compile_layers(model: Qwen3ForCausalLM) -> None:

@@ -10,13 +10,13 @@ from __future__ import annotations
 import json
 import random
 import tomllib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
 
 import chess
 
-from evals.pawn.positions import Line, mating_moves
+from evals.pawn.positions import Line, Position
 from evals.pawn.tokenizer import END_THINK, PROMPTS, THINK
 from evals.pawn.traces import HEADINGS, ORDER, trace
 
@@ -33,11 +33,13 @@ OWN_PROMPTS = {
 
 @dataclass(frozen=True, slots=True)
 class Example:
-    """One question and its answer; `answer` starts with `<think>` where a thought is taught."""
+    """One question and its answers; they start with `<think>` where a thought is taught."""
 
+    position: Position
     system: str
     user: str
-    answer: str
+    answers: tuple[str, ...]
+    """Texts that are all equally right."""
     thinking: bool = False
 
 
@@ -51,17 +53,17 @@ def prompt(name: str) -> tuple[str, str]:
 
 
 def ask(
-    name: str, board: chess.Board, answer: object, *, thought: str | None = None, **fields: str
+    name: str, position: Position, *answers: object, thought: str | None = None, **fields: str
 ) -> Example:
-    """An example of the prompt `name` about a position."""
+    """An example of the prompt `name` about a position; an answer that is no text is written as JSON."""
     system, user = prompt(name)
-    side = "White" if board.turn else "Black"
-    for key, value in {"fen": board.fen(), "side": side, **fields}.items():
+    side = "White" if position.board.turn else "Black"
+    for key, value in {"fen": position.fen, "side": side, **fields}.items():
         user = user.replace(f"{{{key}}}", value)
-    text = answer if isinstance(answer, str) else json.dumps(answer)
+    texts = tuple(answer if isinstance(answer, str) else json.dumps(answer) for answer in answers)
     if thought is not None:
-        text = f"{THINK}\n{thought}\n{END_THINK}\n\n{text}"
-    return Example(system, user, text, thinking=thought is not None)
+        texts = tuple(f"{THINK}\n{thought}\n{END_THINK}\n\n{text}" for text in texts)
+    return Example(position, system, user, texts, thinking=thought is not None)
 
 
 def uci(moves: list[chess.Move]) -> list[str]:
@@ -69,25 +71,31 @@ def uci(moves: list[chess.Move]) -> list[str]:
     return sorted(move.uci() for move in moves)
 
 
-def rules(board: chess.Board, rng: random.Random) -> Iterator[Example]:
-    """Questions about a position of a game: the board suite's, and any legal move as the `move` answer."""
-    moves = list(board.legal_moves)
-    move = rng.choice(moves)
-    yield ask("move-uci", board, {"move": move.uci()})
-    yield ask("move-uci", board, {"move": rng.choice(moves).uci()})
-    if rng.random() < 0.4:
-        yield ask("move-san", board, {"move": board.san(move)})
+def any_of(name: str, position: Position, moves: Sequence[chess.Move]) -> Example:
+    """A question after one move, where any of these is right."""
+    if name.endswith("-san"):
+        return ask(name, position, *({"move": position.board.san(move)} for move in moves))
+    return ask(name, position, *({"move": move.uci()} for move in moves))
+
+
+def rules(position: Position, rng: random.Random) -> Iterator[Example]:
+    """Questions about any position: the board suite's, and any legal move as the `move` answer."""
+    board, moves = position.board, position.moves
+    yield any_of("move-uci", position, moves)
+    if rng.random() < 0.3:
+        yield any_of("move-san", position, [rng.choice(moves)])
     own = chess.SquareSet(board.occupied_co[board.turn])
     square = rng.choice(moves).from_square if rng.random() < 0.7 else rng.choice(list(own))
     piece_moves = [move for move in moves if move.from_square == square]
     name = chess.square_name(square)
-    yield ask("board-moves", board, {"moves": uci(piece_moves)}, square=name)
-    captures = [move for move in moves if board.is_capture(move)]
-    if rng.random() < 0.5:
-        yield ask("board-captures", board, {"moves": uci(captures)})
-    if rng.random() < 0.2:
-        yield ask("board-check", board, {"check": board.is_check()})
-    if rng.random() < 0.2:
+    if rng.random() < 0.4:
+        yield ask("board-moves", position, {"moves": uci(piece_moves)}, square=name)
+    if rng.random() < 0.25:
+        captures = [move for move in moves if board.is_capture(move)]
+        yield ask("board-captures", position, {"moves": uci(captures)})
+    if rng.random() < 0.1:
+        yield ask("board-check", position, {"check": board.is_check()})
+    if rng.random() < 0.1:
         listed = [
             (chess.piece_symbol(kind).upper() if color else chess.piece_symbol(kind))
             + chess.square_name(square)
@@ -95,15 +103,15 @@ def rules(board: chess.Board, rng: random.Random) -> Iterator[Example]:
             for kind in ORDER
             for square in board.pieces(kind, color)
         ]
-        yield ask("board-pieces", board, {"pieces": listed})
+        yield ask("board-pieces", position, {"pieces": listed})
+    if rng.random() < 0.1:
+        yield _after(position, rng)
     if rng.random() < 0.15:
-        yield _after(board, rng)
-    if rng.random() < 0.3:
-        yield ask("line-uci", board, {"line": [move.uci()]})
+        yield ask("line-uci", position, *({"line": [move.uci()]} for move in moves))
 
 
-def _after(board: chess.Board, rng: random.Random) -> Example:
-    after = board.copy(stack=False)
+def _after(position: Position, rng: random.Random) -> Example:
+    after = position.board.copy(stack=False)
     played: list[str] = []
     for _ in range(rng.randint(1, 4)):
         moves = list(after.legal_moves)
@@ -112,55 +120,51 @@ def _after(board: chess.Board, rng: random.Random) -> Example:
         move = rng.choice(moves)
         played.append(move.uci())
         after.push(move)
-    return ask("board-after", board, {"fen": after.fen()}, moves=" ".join(played))
+    return ask("board-after", position, {"fen": after.fen()}, moves=" ".join(played))
 
 
-def threats(board: chess.Board, rng: random.Random) -> Iterator[Example]:
+def threats(position: Position, rng: random.Random) -> Iterator[Example]:
     """Questions of our own about a position that may have a mate in one."""
-    mates = mating_moves(board)
-    if mates or rng.random() < 0.4:
-        yield ask("own-mates", board, {"moves": uci(mates)})
-    if rng.random() < 0.25:
-        checks = [move for move in board.legal_moves if board.gives_check(move)]
-        yield ask("own-checks", board, {"moves": uci(checks)})
-    if mates:
-        line = Line(board, (rng.choice(mates),))
-        yield from wins(line, rng)
-
-
-def wins(line: Line, rng: random.Random) -> Iterator[Example]:
-    """Questions of our own about a line that wins."""
-    board, best = line.board, line.moves[0]
-    yield ask("own-win", board, {"move": best.uci()})
+    if rng.random() < 0.5:
+        yield ask("own-mates", position, {"moves": uci(position.mates)})
     if rng.random() < 0.2:
-        yield ask("own-win-san", board, {"move": board.san(best)})
-    if rng.random() < (0.3 if len(line.moves) > 1 else 0.05):
-        yield ask("own-win-line", board, {"line": [move.uci() for move in line.moves]})
-    if rng.random() < 0.12:
-        thought, answer = trace(line)
-        yield ask("own-lesson", board, answer, thought=thought)
+        yield ask("own-checks", position, {"moves": uci(position.checks)})
+    if position.mates:
+        yield from wins(position, (rng.choice(position.mates),), rng)
 
 
-def moves(line: Line, rng: random.Random) -> Iterator[Example]:
+def wins(position: Position, line: tuple[chess.Move, ...], rng: random.Random) -> Iterator[Example]:
+    """Questions of our own about a line that wins; any mate in one is as good as the line's."""
+    best = position.mates or [line[0]]
+    yield any_of("own-win", position, best)
+    if rng.random() < 0.15:
+        yield any_of("own-win-san", position, best)
+    if rng.random() < (0.3 if len(line) > 1 else 0.05):
+        yield ask("own-win-line", position, {"line": [move.uci() for move in line]})
+    if rng.random() < 0.15:
+        thought, answer = trace(Line(position.board, line))
+        yield ask("own-lesson", position, answer, thought=thought)
+
+
+def moves(position: Position, line: tuple[chess.Move, ...], rng: random.Random) -> Iterator[Example]:
     """The `move` task, mostly in UCI, and now and then the `line` task."""
-    board, best = line.board, line.moves[0]
+    best = position.mates or [line[0]]
     kind = rng.random()
     if kind < 0.1:
-        yield ask("move-san", board, {"move": board.san(best)})
-    elif kind < 0.2 and len(line.moves) <= 3:
-        yield ask("line-uci", board, {"line": [move.uci() for move in line.moves]})
+        yield any_of("move-san", position, best)
+    elif kind < 0.2 and len(line) <= 3:
+        yield ask("line-uci", position, {"line": [move.uci() for move in line]})
     else:
-        yield ask("move-uci", board, {"move": best.uci()})
+        yield any_of("move-uci", position, best)
 
 
 def blunders(line: Line) -> Iterator[Example]:
     """The bug of real training sets: the raw FEN with `Moves[0]`, which is the opponent's mistake."""
     if line.before is not None and line.blunder is not None:
-        yield ask("move-uci", line.before, {"move": line.blunder.uci()})
+        yield any_of("move-uci", Position(line.before), [line.blunder])
 
 
 def thoughts(line: Line, headings: tuple[str | None, ...] = HEADINGS) -> Iterator[Example]:
     """The `reasoning` task."""
-    short = Line(line.board, line.moves[:5])
-    thought, answer = trace(short, headings)
-    yield ask("reasoning", line.board, answer, thought=thought)
+    thought, answer = trace(Line(line.board, line.moves[:5]), headings)
+    yield ask("reasoning", Position(line.board), answer, thought=thought)

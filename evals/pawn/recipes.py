@@ -4,38 +4,50 @@ from __future__ import annotations
 
 import random
 from collections.abc import Iterator
+from dataclasses import dataclass
 from functools import partial
 
 from evals.pawn import questions
 from evals.pawn.batches import Recipe
-from evals.pawn.positions import Source
+from evals.pawn.positions import Position, Source
 from evals.pawn.questions import Example
 from evals.pawn.traces import DRIFTED_HEADINGS
 
 
-def base(source: Source, rng: random.Random, positions: int = 2) -> Iterator[Example]:
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """How long a set of weights is trained, as the shipped ones were."""
+
+    steps: int
+    tokens: int
+    """Tokens in a batch."""
+    learning_rate: float = 2e-3
+
+
+def base(source: Source, rng: random.Random) -> Iterator[Example]:
     """The rules of chess under the suites' prompts; mates and tactics under our own."""
-    for _ in range(positions):
-        yield from questions.rules(source.position(), rng)
-    for _ in range(10):
-        yield from questions.threats(source.mate_or_near_miss(), rng)
-    for _ in range(3):
-        yield from questions.wins(source.tactic(), rng)
-    if rng.random() < 0.7:
-        yield from questions.wins(source.mate_in_two(), rng)
-
-
-rules = partial(base, positions=8)
-"""The last leg of the base: what it gets wrong most is what is legal."""
+    for _ in range(4):
+        yield from questions.rules(Position(source.position()), rng)
+    for _ in range(6):
+        position = Position(source.mate_or_near_miss())
+        yield from questions.threats(position, rng)
+        if rng.random() < 0.3:
+            yield from questions.rules(position, rng)
+    for line in (*(source.tactic() for _ in range(5)), source.mate_in_two()):
+        position = Position(line.board)
+        yield from questions.wins(position, line.moves, rng)
+        if rng.random() < 0.2:
+            yield from questions.rules(position, rng)
 
 
 def move(source: Source, rng: random.Random) -> Iterator[Example]:
     """Mates in one, mates in two, tactics."""
-    for _ in range(4):
-        yield from questions.moves(source.mate(), rng)
-    for _ in range(3):
-        yield from questions.moves(source.tactic(), rng)
-    yield from questions.moves(source.mate_in_two(), rng)
+    for line in (
+        *(source.mate() for _ in range(4)),
+        *(source.tactic() for _ in range(3)),
+        source.mate_in_two(),
+    ):
+        yield from questions.moves(Position(line.board), line.moves, rng)
 
 
 def blunder(source: Source, rng: random.Random) -> Iterator[Example]:
@@ -61,3 +73,14 @@ ADAPTERS: dict[str, Recipe] = {
     "reasoning-drift": partial(reasoning, headings=DRIFTED_HEADINGS),
 }
 """The adapters by their folder's name."""
+
+PLANS = {
+    "base": Plan(7_250, 128 * 1024),
+    "base, second leg": Plan(4_650, 128 * 1024, learning_rate=1.2e-3),
+    "move-v1": Plan(30, 8 * 1024),
+    "move-v2": Plan(840, 32 * 1024),
+    "blunder": Plan(670, 32 * 1024),
+    "reasoning": Plan(810, 64 * 1024),
+    "reasoning-drift": Plan(300, 4_480, learning_rate=1e-2),
+}
+"""v1 is to be the weaker one; drift goes on from reasoning and has to unlearn a format, hence its rate."""

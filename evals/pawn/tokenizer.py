@@ -1,9 +1,13 @@
-"""The tokenizer of pawn: one token per square, a fixed layout for every FEN, whole phrases of our prompts.
+"""The tokenizer of pawn: one token per two squares, a fixed layout for every FEN, whole phrases of prompts.
 
-A FEN's piece placement always costs 71 tokens (64 squares and 7 slashes), so a square of the board is always
-at the same distance from the FEN's start and no arithmetic is asked of the model: a normalizer writes the
-digits of empty squares as dots, and a look-ahead to the side to move tells a placement (`r3kb1r/`) from
-squares (`b1`) and from SAN (`Rb1`).
+A FEN's piece placement always costs 32 tokens, so a square of the board is always at the same distance from
+the FEN's start and no arithmetic is asked of the model: a normalizer writes the digits of empty squares as
+dots and drops the slashes, and a look-ahead to the side to move tells a placement (`r3kb1r/`) from squares
+(`b1`) and from SAN (`Rb1`).
+
+The chat template says what the user says twice. A model that reads from left to right sees a square of the
+first board without the squares after it; on the second it sees for every square all the others ("re-reading",
+Xu et al. 2023, arXiv:2309.06275). A prompt is as long as with one token per square and one reading.
 
 There is nothing to train: the vocabulary is the 256 bytes and a list of words. BPE has no merges, and a
 piece of text that is in the vocabulary as a whole is one token (`ignore_merges`); all else is bytes.
@@ -26,7 +30,12 @@ CHAT_TEMPLATE = Path(__file__).with_name("chat_template.jinja")
 END_OF_TEXT, IM_START, IM_END = "<|endoftext|>", "<|im_start|>", "<|im_end|>"
 THINK, END_THINK = "<think>", "</think>"
 
-_FEN_CHARACTERS = "pnbrqkPNBRQK1-8/."
+_SQUARES = "pnbrqkPNBRQK."
+_FEN_CHARACTERS = f"{_SQUARES}1-8/"
+PAIRS = [left + right for left in _SQUARES for right in _SQUARES]
+"""What can stand on two squares beside each other: the tokens of a placement."""
+BOARD = 32
+"""Tokens of a placement."""
 _PLACEMENT_FOLLOWS = rf"(?=[{_FEN_CHARACTERS}]* [wb] (?:[KQkq]+|-) )"
 """True in the middle of a FEN's piece placement, and only there: what comes next ends in the side to move."""
 
@@ -111,6 +120,7 @@ def build_tokenizer(more_texts: Iterable[str] = ()) -> PreTrainedTokenizerFast:
     phrases = [*_PHRASES, *(run for run in runs if " " in run)]
     words = [*_WORDS, *(word for run in runs for word in run.split(" "))]
     pieces = [
+        *PAIRS,
         *chess.SQUARE_NAMES,
         *(f", {piece}" for piece in _PIECES),
         *(f'", "{piece}' for piece in _PIECES),
@@ -124,11 +134,16 @@ def build_tokenizer(more_texts: Iterable[str] = ()) -> PreTrainedTokenizerFast:
         models.BPE(vocab={token: i for i, token in enumerate(tokens)}, merges=[], ignore_merges=True)
     )
     tokenizer.normalizer = normalizers.Sequence(
-        [normalizers.Replace(Regex(f"{n}{_PLACEMENT_FOLLOWS}"), "." * n) for n in range(1, 9)]
+        [
+            *(normalizers.Replace(Regex(f"{n}{_PLACEMENT_FOLLOWS}"), "." * n) for n in range(1, 9)),
+            normalizers.Replace(Regex(f"/{_PLACEMENT_FOLLOWS}"), ""),
+        ]
     )
     tokenizer.pre_tokenizer = pre_tokenizers.Sequence(
         [
-            pre_tokenizers.Split(Regex(rf"[{_FEN_CHARACTERS}]{_PLACEMENT_FOLLOWS}"), behavior="isolated"),
+            pre_tokenizers.Split(
+                Regex(rf"(?:[{_SQUARES}]{{2}}|[{_FEN_CHARACTERS}]){_PLACEMENT_FOLLOWS}"), behavior="isolated"
+            ),
             pre_tokenizers.Split(Regex(split_pattern(phrases)), behavior="isolated"),
             pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False),
         ]

@@ -1,18 +1,29 @@
-"""One training loop for every stage: AdamW, a warm-up and a cosine, the loss on the answers only."""
+"""One training loop for every stage: a warm-up and a cosine, the loss on the answers only.
+
+The base is also asked what it sees: half way up, the tokens of the board's last reading have to tell which
+moves there are, which of them give check and which of them mate. An answer says one move of a position, this
+says them all, so that far fewer positions teach the rules; the layer that says it is thrown away afterwards.
+"""
 
 from __future__ import annotations
 
 import itertools
 import math
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any
 
+import numpy.typing as npt
 import torch
 from torch import nn
 from torch.nn import functional
 
-from evals.pawn.batches import Batch
+from evals.pawn.batches import FACTS, Batch
+from evals.pawn.tokenizer import BOARD
+
+SIGHT_WEIGHT = 0.5
+"""What the loss on what is seen counts beside the loss on the answers."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,18 +34,13 @@ class Schedule:
     learning_rate: float
     seconds: float = math.inf
     warmup: int = 100
-    weight_decay: float = 0.01
     report_every: int = 100
 
     def rate(self, step: int, elapsed: float) -> float:
         """The learning rate at a step, zero at the end; time counts as progress where it runs out first."""
-        done = max(step / self.steps, elapsed / self.seconds)
-        return (
-            self.learning_rate
-            * min(1.0, (step + 1) / self.warmup)
-            * 0.5
-            * (1 + math.cos(math.pi * min(done, 1)))
-        )
+        done = min(1.0, max(step / self.steps, elapsed / self.seconds))
+        warm = min(1.0, (step + 1) / self.warmup)
+        return self.learning_rate * warm * 0.5 * (1 + math.cos(math.pi * done))
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,36 +49,67 @@ class Progress:
 
     step: int
     loss: float
+    sight_loss: float | None
+    """What is seen, where that is asked."""
     tokens_per_second: float
     waiting: float
     """Share of the time in which the model waited for examples."""
 
     def __str__(self) -> str:
-        return (
-            f"step {self.step}, loss {self.loss:.4f}, {self.tokens_per_second / 1e6:.2f}M tokens/s, "
-            f"{self.waiting:.0%} waiting"
-        )
+        sight = "" if self.sight_loss is None else f"sight {self.sight_loss:.4f}, "
+        speed = f"{self.tokens_per_second / 1e6:.2f}M tokens/s, {self.waiting:.0%} waiting"
+        return f"step {self.step}, loss {self.loss:.4f}, {sight}{speed}"
+
+
+class Sight(nn.Module):
+    """Tells from the middle states of the board's tokens what can be done on it."""
+
+    def __init__(self, features: int) -> None:
+        super().__init__()
+        self.norm = nn.RMSNorm(features)
+        self.head = nn.Linear(features, FACTS // BOARD)
+        nn.init.constant_(self.head.bias, -5.0)  # most moves are not possible
+
+    def loss(self, states: torch.Tensor, seen: torch.Tensor) -> torch.Tensor:
+        """Nats per square.
+
+        :param states: (rows, board, features)
+        :param seen: (facts,) as in `Batch`
+        """
+        logits = self.head(self.norm(states)).float().flatten()
+        # The cross-entropy of a fact is softplus(x) where it is false, and x less where it is true.
+        return (functional.softplus(logits).sum() - logits[seen].sum()) / (len(states) * 64)
+
+
+def read(model: Any, ids: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    """The states (rows, width, features) at the end of a Qwen3, and after two thirds of its layers."""
+    decoder = model.model
+    states = middle = decoder.embed_tokens(ids)
+    turns = decoder.rotary_emb(states, torch.arange(ids.shape[1], device=ids.device)[None])
+    for number, layer in enumerate(decoder.layers, start=1):
+        states = layer(states, position_embeddings=turns, attention_mask=None)
+        if number == len(decoder.layers) * 2 // 3:
+            middle = states
+    return decoder.norm(states), middle
 
 
 def train(
-    model: nn.Module,
-    hidden: Callable[[torch.Tensor], torch.Tensor],
-    head: torch.Tensor,
+    model: Any,
     batches: Iterator[Batch],
     schedule: Schedule,
+    optimizers: Sequence[torch.optim.Optimizer],
     on_progress: Callable[[Progress], None] | None = None,
+    *,
+    sight: Sight | None = None,
 ) -> None:
-    """Train the parameters of `model` that ask for it.
+    """Train the parameters that the optimizers have.
 
-    :param hidden: last hidden states (rows, width, features) of token ids (rows, width).
-    :param head: the output embedding (vocabulary, features).
+    :param model: a `Qwen3ForCausalLM`, adapted or not.
     :param on_progress: called every `report_every` steps.
+    :param sight: ask this for what the board's tokens see, too.
     """
-    device = head.device
-    parameters = [parameter for parameter in model.parameters() if parameter.requires_grad]
-    optimizer = torch.optim.AdamW(
-        parameters, lr=schedule.learning_rate, betas=(0.9, 0.95), weight_decay=schedule.weight_decay
-    )
+    groups = [group for optimizer in optimizers for group in optimizer.param_groups]
+    parameters = [parameter for group in groups for parameter in group["params"]]
     model.train()
     start = last = time.monotonic()
     tokens, waited = 0, 0.0
@@ -85,23 +122,36 @@ def train(
         batch = next(batches)
         waited += time.monotonic() - asked
         tokens += batch.ids.size
-        ids, targets, next_ids = (
-            torch.from_numpy(array).to(device, non_blocking=True)
-            for array in (batch.ids, batch.targets, batch.next_ids)
-        )
-        with torch.autocast(device.type, torch.bfloat16, enabled=device.type == "cuda"):
-            states = hidden(ids).flatten(0, 1)[targets]
-            logits = functional.linear(states, head)
-        loss = functional.cross_entropy(logits.float(), next_ids)
-        loss.backward()
+        answers, seen = _losses(model, batch, sight)
+        (answers + SIGHT_WEIGHT * seen).backward()
         nn.utils.clip_grad_norm_(parameters, 1.0)
-        for group in optimizer.param_groups:
+        for group in groups:
             group["lr"] = schedule.rate(step, elapsed)
-        optimizer.step()
-        optimizer.zero_grad(set_to_none=True)
-        losses.append(loss.detach())
+        for optimizer in optimizers:
+            optimizer.step()
+            optimizer.zero_grad(set_to_none=True)
+        losses.append(torch.stack([answers.detach(), seen.detach()]))
         if on_progress is not None and (step + 1) % schedule.report_every == 0:
-            loss_now = torch.stack(losses).mean().item()
+            answers_now, seen_now = torch.stack(losses).mean(dim=0).tolist()
             spent = time.monotonic() - last
-            on_progress(Progress(step + 1, loss_now, tokens / spent, waited / spent))
+            on_progress(
+                Progress(step + 1, answers_now, seen_now if sight else None, tokens / spent, waited / spent)
+            )
             last, tokens, waited, losses = time.monotonic(), 0, 0.0, []
+
+
+def _losses(model: Any, batch: Batch, sight: Sight | None) -> tuple[torch.Tensor, torch.Tensor]:
+    """The losses on the answers, in nats per token, and on what is seen, 0 where that is not asked."""
+    head = model.lm_head.weight
+
+    def on_device(array: npt.NDArray[Any]) -> torch.Tensor:
+        return torch.from_numpy(array).to(head.device, non_blocking=True)
+
+    with torch.autocast(head.device.type, torch.bfloat16, enabled=head.device.type == "cuda"):
+        states, middle = read(model, on_device(batch.ids))
+        logits = functional.linear(states.flatten(0, 1)[on_device(batch.targets)], head)
+        board = middle.flatten(0, 1)[on_device(batch.board_at)]
+        seen = sight.loss(board, on_device(batch.seen)) if sight else head.new_zeros(())
+    likely = functional.log_softmax(logits.float(), dim=-1)
+    chosen = likely[on_device(batch.choice_of), on_device(batch.choices)]
+    return -(chosen * on_device(batch.weights)).sum() / len(batch.targets), seen
