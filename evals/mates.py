@@ -2,23 +2,54 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import chess
+
+
+def checking_moves(board: chess.Board, moves: Iterable[chess.Move] | None = None) -> list[chess.Move]:
+    """The legal moves that give check, found without asking each of them; `moves` are all legal ones."""
+    king = board.king(not board.turn)
+    if king is None:
+        return []
+    straight = chess.BB_RANK_ATTACKS[king][0] | chess.BB_FILE_ATTACKS[king][0]
+    diagonal = chess.BB_DIAG_ATTACKS[king][0]
+    lines = straight | diagonal
+    near = {
+        chess.PAWN: chess.BB_PAWN_ATTACKS[not board.turn][king],
+        chess.KNIGHT: chess.BB_KNIGHT_ATTACKS[king],
+        chess.BISHOP: diagonal,
+        chess.ROOK: straight,
+        chess.QUEEN: lines,
+        chess.KING: 0,
+    }
+    special = lines if board.ep_square is None else chess.BB_ALL
+    checks: list[chess.Move] = []
+    for move in board.legal_moves if moves is None else moves:
+        from_square, to_square = chess.BB_SQUARES[move.from_square], chess.BB_SQUARES[move.to_square]
+        kind = board.piece_type_at(move.from_square)
+        reaches = near[kind] & to_square if kind else 0
+        castles = kind == chess.KING and chess.square_distance(move.from_square, move.to_square) > 1
+        if (reaches or from_square & special or move.promotion or castles) and board.gives_check(move):
+            checks.append(move)
+    return checks
 
 
 def mating_moves(board: chess.Board) -> list[chess.Move]:
     """Every legal move that checkmates at once."""
-    return [move for move in board.legal_moves if board.gives_check(move) and _mates(board, move)]
+    return [move for move in checking_moves(board) if is_mate(board, move)]
 
 
-def _mates(board: chess.Board, move: chess.Move) -> bool:
-    board.push(move)
-    mate = board.is_checkmate()
+def is_mate(board: chess.Board, check: chess.Move) -> bool:
+    """True where this check, a legal move, is mate."""
+    board.push(check)
+    mated = not any(board.generate_legal_moves())
     board.pop()
-    return mate
+    return mated
 
 
 def _can_mate(board: chess.Board) -> bool:
-    return any(board.gives_check(move) and _mates(board, move) for move in board.legal_moves)
+    return any(is_mate(board, check) for check in checking_moves(board))
 
 
 def forces_mate_in_two(board: chess.Board, move: chess.Move) -> bool:

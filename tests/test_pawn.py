@@ -21,6 +21,7 @@ pytest.importorskip("peft")
 import torch
 from transformers import AutoTokenizer, PreTrainedTokenizerFast
 
+from evals.mates import mating_moves
 from evals.pawn import questions
 from evals.pawn.__main__ import main
 from evals.pawn.batches import FACTS, Encoder, batches, facts
@@ -29,7 +30,6 @@ from evals.pawn.positions import (
     Position,
     Source,
     mate_in_two,
-    mating_moves,
     read_lines,
     read_puzzles,
     solver_lines,

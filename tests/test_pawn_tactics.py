@@ -10,9 +10,10 @@ import chess.engine
 import pytest
 
 from evals.games import MATE, stockfish
+from evals.mates import mating_moves
 from evals.motifs import is_plain_capture
 from evals.pawn.__main__ import main
-from evals.pawn.positions import Line, mating_moves, read_lines, solver_lines, trainable, write_lines
+from evals.pawn.positions import Line, read_lines, solver_lines, trainable, write_lines
 from evals.pawn.tactics import LONGEST, append_lines, is_tactic, tactics
 from evals.puzzles import canonical
 

@@ -19,6 +19,7 @@ from typing import TypeVar
 
 import chess
 
+from evals.mates import checking_moves, is_mate, mating_moves
 from evals.puzzles import PuzzleError, held_out, parse_row
 
 _Seed = TypeVar("_Seed")
@@ -38,46 +39,6 @@ class Line:
 def trainable(board: chess.Board) -> bool:
     """True where a position may be trained on: it can be played on, and evaluation does not keep it."""
     return not held_out(board) and any(board.legal_moves)
-
-
-def checking_moves(board: chess.Board, moves: Iterable[chess.Move] | None = None) -> list[chess.Move]:
-    """The legal moves that give check, found without asking each of them; `moves` are all legal ones."""
-    king = board.king(not board.turn)
-    if king is None:
-        return []
-    straight = chess.BB_RANK_ATTACKS[king][0] | chess.BB_FILE_ATTACKS[king][0]
-    diagonal = chess.BB_DIAG_ATTACKS[king][0]
-    lines = straight | diagonal
-    near = {
-        chess.PAWN: chess.BB_PAWN_ATTACKS[not board.turn][king],
-        chess.KNIGHT: chess.BB_KNIGHT_ATTACKS[king],
-        chess.BISHOP: diagonal,
-        chess.ROOK: straight,
-        chess.QUEEN: lines,
-        chess.KING: 0,
-    }
-    special = lines if board.ep_square is None else chess.BB_ALL
-    checks: list[chess.Move] = []
-    for move in board.legal_moves if moves is None else moves:
-        from_square, to_square = chess.BB_SQUARES[move.from_square], chess.BB_SQUARES[move.to_square]
-        kind = board.piece_type_at(move.from_square)
-        reaches = near[kind] & to_square if kind else 0
-        castles = kind == chess.KING and chess.square_distance(move.from_square, move.to_square) > 1
-        if (reaches or from_square & special or move.promotion or castles) and board.gives_check(move):
-            checks.append(move)
-    return checks
-
-
-def mating_moves(board: chess.Board) -> list[chess.Move]:
-    """The moves that give checkmate at once."""
-    return [move for move in checking_moves(board) if _mates(board, move)]
-
-
-def _mates(board: chess.Board, move: chess.Move) -> bool:
-    board.push(move)
-    mate = not any(board.generate_legal_moves())
-    board.pop()
-    return mate
 
 
 class Position:
@@ -104,11 +65,11 @@ class Position:
     @cached_property
     def mates(self) -> list[chess.Move]:
         """The moves that give checkmate."""
-        return [move for move in self.checks if _mates(self.board, move)]
+        return [move for move in self.checks if is_mate(self.board, move)]
 
 
 def mate_in_two(board: chess.Board) -> tuple[chess.Move, chess.Move, chess.Move] | None:
-    """A mate in two that starts with a check, or None: the check, the longest defence, the mate.
+    """A mate in two that starts with a check, or None: the check, a defence, the mate.
 
     Quiet first moves are left out: they cost thirty times the search and are rare in play.
     """
