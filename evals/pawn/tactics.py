@@ -1,4 +1,6 @@
-"""Tactics made with Stockfish: positions of semi-random games where one move wins, or mates in two or three.
+"""Tactics made with Stockfish: positions of games where one move wins, or mates in two or three.
+
+One game in ten is played by two weakened Stockfishes (they cost the most), the others are semi-random.
 
 Every position of a game is searched at a glance, and only what then looks like a tactic is searched again.
 One thread and node limits make Stockfish repeat itself: one seed gives the same tactics, as long as the
@@ -15,7 +17,7 @@ import chess
 from chess.engine import INFO_SCORE, EngineError, InfoDict, Limit, SimpleEngine
 
 from evals.composer import LEVEL, LONGEST, WINNING
-from evals.games import MATE
+from evals.games import MATE, play
 from evals.motifs import is_plain_capture
 from evals.pawn.positions import Line, game, trainable
 from evals.puzzles import canonical
@@ -30,13 +32,17 @@ DECIDED = 600
 def tactics(engine: SimpleEngine, seed: int, puzzles: list[Line] | None = None) -> Iterator[Line]:
     """Tactics without end, no two of the same position or of mirror images of it.
 
-    :param puzzles: lines of real puzzles, from whose positions two games of three start.
+    :param puzzles: lines of real puzzles, from whose positions two of three semi-random games start.
     """
     rng = random.Random(seed)
     seen: set[str] = set()
     while True:
-        start = rng.choice(puzzles).board if puzzles and rng.random() < 2 / 3 else None
-        for line in _of_game(engine, game(rng, start, plies=60)):
+        if rng.random() < 1 / 10:
+            boards = play(engine, rng, None)
+        else:
+            start = rng.choice(puzzles).board if puzzles and rng.random() < 2 / 3 else None
+            boards = game(rng, start, plies=60)
+        for line in _of_game(engine, boards):
             if (key := canonical(line.board)) not in seen:
                 seen.add(key)
                 yield line
