@@ -272,12 +272,19 @@ def test_every_stage_runs(lines: Path, tmp_path: Path, capsys: pytest.CaptureFix
             (tmp_path / "adapters" / name / "adapter_config.json").read_text(encoding="utf-8")
         )
         assert config["base_model_name_or_path"] == "eighth-rank/pawn"
-    exam = ROOT / "evals" / "sets" / "mates.csv"
-    if exam.exists():
-        main(
-            ["pretrain", "--tiny", "--lines", str(lines), "--out", base, "--start", base, "--exam", str(exam)]
-        )
-        assert "legal" in capsys.readouterr().out
+    exam = tmp_path / "exam.csv"
+    shipped = (
+        (ROOT / "evals" / "sets" / "mate-in-1.csv").read_text(encoding="utf-8").splitlines(keepends=True)
+    )
+    exam.write_text("".join(shipped[:9]), encoding="utf-8")
+    main(["pretrain", "--tiny", "--lines", str(lines), "--out", base, "--start", base, "--exam", str(exam)])
+    assert "asked to win: mateIn1: 0.0% legal, 0.0% solved of 8" in capsys.readouterr().out
+
+
+def test_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:
+    for stage in ("held-out", "positions", "tactics"):
+        with pytest.raises(SystemExit, match=r"lost\.csv"):
+            main([stage, "--puzzles", str(tmp_path / "lost.csv"), "--out", str(tmp_path / "out")])
 
 
 def test_the_weights_are_small_enough_for_git() -> None:

@@ -14,7 +14,7 @@ from evals.mates import mating_moves
 from evals.motifs import is_plain_capture
 from evals.pawn.__main__ import main
 from evals.pawn.positions import Line, read_lines, solver_lines, trainable, write_lines
-from evals.pawn.tactics import LONGEST, append_lines, is_tactic, tactics
+from evals.pawn.tactics import LONGEST, is_tactic, tactics
 from evals.puzzles import canonical
 
 SIZE = 12
@@ -108,7 +108,7 @@ def test_a_seed_gives_the_same_tactics_again(lines: list[Line]) -> None:
 def test_lines_are_appended_as_the_first_stage_writes_them(lines: list[Line], tmp_path: Path) -> None:
     written, appended = tmp_path / "written.txt", tmp_path / "appended.txt"
     assert write_lines(lines, written) == SIZE
-    assert append_lines(lines[:5], appended) + append_lines(lines[5:], appended) == SIZE
+    assert write_lines(lines[:5], appended) + write_lines(lines[5:], appended, append=True) == SIZE
     assert appended.read_bytes() == written.read_bytes()
     assert read_lines(appended) == lines
 
@@ -122,7 +122,7 @@ def test_what_was_made_outlives_an_interrupt(lines: list[Line], tmp_path: Path) 
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        append_lines(interrupted(), path)
+        write_lines(interrupted(), path, append=True)
 
 
 def test_the_stage_starts_games_from_puzzles_and_appends(

@@ -19,7 +19,10 @@ TINY = Plan(2, 1024)
 def main(arguments: list[str] | None = None) -> None:
     """Run one stage."""
     options = _parser().parse_args(arguments)
-    options.run(options)
+    try:
+        options.run(options)
+    except FileNotFoundError as error:
+        raise SystemExit(f"there is no file {error.filename}") from error
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -98,7 +101,7 @@ def _tactics(options: argparse.Namespace) -> None:
     from chess.engine import EngineError
 
     from evals.games import stockfish
-    from evals.pawn.tactics import append_lines, tactics
+    from evals.pawn.tactics import tactics
 
     puzzles = read_lines(options.puzzles) if options.puzzles else None
     options.out.parent.mkdir(parents=True, exist_ok=True)
@@ -106,7 +109,7 @@ def _tactics(options: argparse.Namespace) -> None:
         with stockfish() as engine:
             end = time.monotonic() + options.seconds
             lines = islice(tactics(engine, options.seed, puzzles), options.count)
-            count = append_lines(takewhile(lambda _: time.monotonic() < end, lines), options.out)
+            count = write_lines(takewhile(lambda _: time.monotonic() < end, lines), options.out, append=True)
     except (OSError, EngineError) as error:
         raise SystemExit(f"the engine 'stockfish' cannot be used: {error}") from error
     print(f"{count} tactics appended to {options.out}")

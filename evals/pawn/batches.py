@@ -48,7 +48,7 @@ class Batch:
     weights: npt.NDArray[np.float32]
     """(choices,) their probabilities; 1 in all for each target"""
     board_at: Ints
-    """(rows, BOARD) flat indices into `ids` of the board's last reading"""
+    """(rows, BOARD) flat indices into `ids` of the board's last reading; empty, as `seen`, if not asked"""
     seen: Ints
     """(facts,) what is true of the rows' boards, as `facts` numbers it, plus `FACTS` times the row"""
 
@@ -82,7 +82,8 @@ def facts(position: Position) -> list[int]:
 class Encoder:
     """Examples as the served model meets them: through the chat template, the answer after it."""
 
-    def __init__(self, tokenizer: PreTrainedTokenizerFast) -> None:
+    def __init__(self, tokenizer: PreTrainedTokenizerFast, *, sight: bool = True) -> None:
+        self._sight = sight
         self._template = tokenizer
         prompts = Tokenizer.from_str(tokenizer.backend_tokenizer.to_str())
         # An answer's FEN is written with digits, not as the dots that the normalizer makes of a prompt's.
@@ -129,15 +130,17 @@ class Encoder:
             choices.append([other[i] for other in right])
             if len(right) > 1:
                 right = [other for other in right if other[i] == token]
+        if not self._sight:
+            return Encoded(prompt, answer, choices, [], [])
         board_at = [i for i, token in enumerate(prompt) if token in self._pairs][-BOARD:]
         return Encoded(prompt, answer, choices, board_at, facts(example.position))
 
 
 def batches(
-    tokenizer: PreTrainedTokenizerFast, recipe: Recipe, source: Source, tokens: int
+    tokenizer: PreTrainedTokenizerFast, recipe: Recipe, source: Source, tokens: int, *, sight: bool = True
 ) -> Iterator[Batch]:
-    """Batches of about `tokens` tokens without end."""
-    encode = Encoder(tokenizer)
+    """Batches of about `tokens` tokens without end; `sight` asks what can be done on their boards."""
+    encode = Encoder(tokenizer, sight=sight)
     rng = source.rng
     waiting: dict[int, list[Encoded]] = {width: [] for width in WIDTHS}
     while True:
@@ -186,9 +189,10 @@ def _work(
     lines: Path | None,
     seed: int,
     tokens: int,
+    sight: bool,
 ) -> None:
     source = Source(seed, read_lines(lines) if lines else [])
-    for batch in batches(tokenizer, recipe, source, tokens):
+    for batch in batches(tokenizer, recipe, source, tokens, sight=sight):
         out.put(batch)
 
 
@@ -200,18 +204,22 @@ def stream(
     seed: int,
     tokens: int,
     workers: int,
+    sight: bool,
 ) -> Generator[Batch]:
     """Batches from `workers` processes, in the order they are done; in this process where there are none.
 
     Which batch comes first depends on the machine, so only `workers=0` repeats a run to the bit.
     """
     if workers == 0:
-        yield from batches(tokenizer, recipe, Source(seed, read_lines(lines) if lines else []), tokens)
+        source = Source(seed, read_lines(lines) if lines else [])
+        yield from batches(tokenizer, recipe, source, tokens, sight=sight)
         return
     context = multiprocessing.get_context("spawn")
     out: multiprocessing.Queue[Batch] = context.Queue(maxsize=4 * workers)
     processes = [
-        context.Process(target=_work, args=(out, tokenizer, recipe, lines, seed + i, tokens), daemon=True)
+        context.Process(
+            target=_work, args=(out, tokenizer, recipe, lines, seed + i, tokens, sight), daemon=True
+        )
         for i in range(workers)
     ]
     for process in processes:

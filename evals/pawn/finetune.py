@@ -55,7 +55,9 @@ def finetune(
         compile_layers(model)
     trained = [parameter for parameter in adapted.parameters() if parameter.requires_grad]
     optimizer = torch.optim.AdamW(trained, betas=(0.9, 0.95), weight_decay=0.0)
-    batches = stream(tokenizer, ADAPTERS[name], lines=lines, seed=seed, tokens=tokens, workers=workers)
+    batches = stream(
+        tokenizer, ADAPTERS[name], lines=lines, seed=seed, tokens=tokens, workers=workers, sight=False
+    )
     try:
         train(model, batches, schedule, [optimizer], lambda progress: log(f"{name}: {progress}"))
     finally:

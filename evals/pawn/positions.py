@@ -173,10 +173,13 @@ def write_held_out(puzzles: Path, path: Path) -> int:
     return count
 
 
-def write_lines(lines: Iterable[Line], path: Path) -> int:
-    """Write lines, one `FEN;moves` a row, the opponent's move first; returns how many."""
+def write_lines(lines: Iterable[Line], path: Path, *, append: bool = False) -> int:
+    """Write lines, one `FEN;moves` a row, the opponent's move first; returns how many.
+
+    Each is written at once, so that those made so far outlive an interrupt.
+    """
     count = 0
-    with path.open("w", encoding="utf-8") as file:
+    with path.open("a" if append else "w", encoding="utf-8", buffering=1) as file:
         for line in lines:
             if line.before is None or line.blunder is None:
                 continue

@@ -39,7 +39,9 @@ def pretrain(
     sight = Sight(model.config.hidden_size).to(device)
     if device == "cuda":
         compile_layers(model)
-    batches = stream(tokenizer, recipes.base, lines=lines, seed=seed, tokens=tokens, workers=workers)
+    batches = stream(
+        tokenizer, recipes.base, lines=lines, seed=seed, tokens=tokens, workers=workers, sight=True
+    )
 
     def on_progress(progress: Progress) -> None:
         log(f"base: {progress}")

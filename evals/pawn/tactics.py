@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import random
 from collections.abc import Iterable, Iterator
-from pathlib import Path
 
 import chess
 from chess.engine import INFO_SCORE, EngineError, InfoDict, Limit, SimpleEngine
@@ -122,15 +121,3 @@ def _look(
 
 def _scores(infos: Iterable[InfoDict]) -> list[int]:
     return [info["score"].relative.score(mate_score=MATE) for info in infos if "score" in info]
-
-
-def append_lines(lines: Iterable[Line], path: Path) -> int:
-    """Append lines as `write_lines` writes them, each at once, so that they outlive an interrupt."""
-    count = 0
-    with path.open("a", encoding="utf-8", buffering=1) as file:
-        for line in lines:
-            if line.before is not None and line.blunder is not None:
-                moves = " ".join(move.uci() for move in (line.blunder, *line.moves))
-                file.write(f"{line.before.fen()};{moves}\n")
-                count += 1
-    return count

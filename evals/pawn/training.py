@@ -2,7 +2,7 @@
 
 The base is also asked what it sees: half way up, the tokens of the board's last reading have to tell which
 moves there are, which of them give check and which of them mate. An answer says one move of a position, this
-says them all, so that far fewer positions teach the rules; the layer that says it is thrown away afterwards.
+says them all; the layer that says it is thrown away afterwards.
 """
 
 from __future__ import annotations
@@ -150,8 +150,9 @@ def _losses(model: Any, batch: Batch, sight: Sight | None) -> tuple[torch.Tensor
     with torch.autocast(head.device.type, torch.bfloat16, enabled=head.device.type == "cuda"):
         states, middle = read(model, on_device(batch.ids))
         logits = functional.linear(states.flatten(0, 1)[on_device(batch.targets)], head)
-        board = middle.flatten(0, 1)[on_device(batch.board_at)]
-        seen = sight.loss(board, on_device(batch.seen)) if sight else head.new_zeros(())
+        seen = head.new_zeros(())
+        if sight:
+            seen = sight.loss(middle.flatten(0, 1)[on_device(batch.board_at)], on_device(batch.seen))
     likely = functional.log_softmax(logits.float(), dim=-1)
     chosen = likely[on_device(batch.choice_of), on_device(batch.choices)]
     return -(chosen * on_device(batch.weights)).sum() / len(batch.targets), seen
