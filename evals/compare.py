@@ -14,9 +14,9 @@ from pathlib import Path
 from typing import Any
 
 from evals.cases import Outcome
-from evals.paired import Paired, difference_interval, mcnemar
 from evals.report import align
 from evals.runs import Record
+from evals.statistics.paired import Paired, difference_interval, mcnemar
 
 SAME = ("asking", "sampling")
 """What of two manifests has to be equal, beside the cases themselves."""

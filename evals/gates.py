@@ -17,7 +17,14 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from evals.cases import Outcome
 from evals.runs import Record
-from evals.statistics import BoundMethod, Decision, clustered_error, decide_rate, lower_bound, upper_bound
+from evals.statistics.rates import (
+    BoundMethod,
+    Decision,
+    clustered_error,
+    decide_rate,
+    lower_bound,
+    upper_bound,
+)
 
 READ = {Outcome.SOLVED, Outcome.MISSED, Outcome.ILLEGAL, Outcome.AMBIGUOUS}
 LEGAL = {Outcome.SOLVED, Outcome.MISSED}

@@ -8,10 +8,10 @@ from statistics import mean
 
 from evals.cases import Outcome
 from evals.gates import GateResult, overall
-from evals.paired import Paired, difference_interval, mcnemar
 from evals.runs import Record
-from evals.statistics import Decision, consistency, interval, pass_at_k
-from evals.strength import performance
+from evals.statistics.paired import Paired, difference_interval, mcnemar
+from evals.statistics.rates import Decision, consistency, interval, pass_at_k
+from evals.statistics.strength import performance
 
 CONCLUSIONS = {
     Decision.PASS: "promote: every gate passed",

@@ -13,7 +13,7 @@ from statsmodels.stats.proportion import proportion_confint
 from evals.cases import Outcome
 from evals.controller import gate_reports
 from evals.gates import Gate, GateError, Where, effective, judge_gate, judge_gates, load_gates, overall
-from evals.statistics import Decision
+from evals.statistics.rates import Decision
 
 SOLVED = Gate(name="solved", task="move", rate="solved", at_least=0.4)
 

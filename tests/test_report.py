@@ -6,7 +6,7 @@ from typing import Any
 
 from evals.gates import GateResult
 from evals.report import conclusion, extra_lines, mistakes_to_show, outcome_table, solved_share
-from evals.statistics import Decision
+from evals.statistics.rates import Decision
 
 
 def record(outcome: str, number: int = 0, **more: Any) -> dict[str, Any]:

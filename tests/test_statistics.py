@@ -17,7 +17,7 @@ from statsmodels.stats.multitest import multipletests
 from statsmodels.stats.power import NormalIndPower
 from statsmodels.stats.proportion import proportion_confint
 
-from evals.paired import (
+from evals.statistics.paired import (
     Paired,
     decide_not_worse,
     difference_interval,
@@ -26,7 +26,7 @@ from evals.paired import (
     noticeable_margin,
     noticeable_unpaired,
 )
-from evals.statistics import (
+from evals.statistics.rates import (
     BoundMethod,
     Decision,
     clustered_error,
@@ -39,7 +39,7 @@ from evals.statistics import (
     quantile,
     upper_bound,
 )
-from evals.strength import SCALE, performance
+from evals.statistics.strength import SCALE, performance
 
 METHODS: tuple[BoundMethod, ...] = ("wilson", "exact")
 

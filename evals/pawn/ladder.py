@@ -15,8 +15,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from evals.compare import StoredRun, check_comparable, compare, pairs_by_set, read_run
-from evals.paired import mcnemar
 from evals.runs import now
+from evals.statistics.paired import mcnemar
 from serve.endpoint import Endpoint
 from serve.process import LocalServer
 from serve.spec import load_spec

@@ -14,7 +14,7 @@ from typing import Literal, NamedTuple
 
 from scipy.special import bdtr
 
-from evals.statistics import Decision, Interval, interval, lower_bound, quantile, root, upper_bound
+from evals.statistics.rates import Decision, Interval, interval, lower_bound, quantile, root, upper_bound
 
 DifferenceMethod = Literal["tango", "newcombe", "exact"]
 

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from scipy.special import chdtri
 
-from evals.statistics import root
+from evals.statistics.rates import root
 
 SCALE = 400 / math.log(10)
 """Rating points in one unit of log odds."""

@@ -2,7 +2,7 @@
 
 Pure functions of counts; a rate is a float in [0, 1], a confidence one in (0, 1). Each function names the
 source of its formula, and the tests compare it with statsmodels, scipy, or the figures of the source. Two
-runs on the same puzzles are compared in `evals.paired`; `evals.strength` rates one run.
+runs on the same puzzles are compared in `evals.statistics.paired`; `evals.statistics.strength` rates one run.
 """
 
 from __future__ import annotations
