@@ -42,7 +42,7 @@ lint: .venv/.made ## ruff and pyright
 	$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/pyright
 
 puzzles: .venv/.made ## compose the puzzle sets again (Stockfish, about 20 minutes of one core)
-	$(BIN)/python -m evals.composer
+	$(BIN)/python -m evals.making.composer
 
 # PUZZLES is optional: a Lichess puzzle file, for real tactics beside Stockfish's and the mates of our own games.
 # TINY=1 goes through every stage with a tiny model and a handful of positions, in minutes on a CPU.

@@ -11,9 +11,9 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from evals.compare import CompareError, compare, read_run
-from evals.skeletons import diff_formats
-from evals.snapshots import SNAPSHOTS, stored_format
+from evals.reading.trace_format import diff_formats
+from evals.results.comparison import CompareError, compare, read_run
+from evals.results.stored_formats import SNAPSHOTS, stored_format
 
 
 def diff_format(before: str, after: str, root: Path = SNAPSHOTS) -> int:

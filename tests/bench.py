@@ -23,8 +23,8 @@ from pathlib import Path
 
 from aiohttp import web
 
-from evals.cases import Request
-from evals.client import Sampling, ask, chat_body, open_client
+from evals.asking.client import Sampling, ask, chat_body, open_client
+from evals.words import Request
 from tests.loopback import Body, Loopback, chat
 from tests.mates import solver_fen, write_mates
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import chess
 
-from evals.puzzles import COLUMNS
+from evals.puzzles.puzzle import COLUMNS
 
 MATES = (
     ("r1bqkbnr/pppp1ppp/2n5/4p3/2B1P3/5Q2/PPPP1PPP/RNB1K1NR b KQkq - 3 3", "a7a6 f3f7"),

@@ -12,10 +12,10 @@ from contextlib import contextmanager
 
 import pytest
 
-from evals.broker import GIVE_UP_AFTER, Asker, Broker, BrokerClosedError
-from evals.cases import Case, Completion, Outcome, Request, Verdict
-from evals.puzzles import Puzzle
-from evals.relay import Link, Relay
+from evals.asking.broker import GIVE_UP_AFTER, Asker, Broker, BrokerClosedError
+from evals.asking.relay import Link, Relay
+from evals.puzzles.puzzle import Puzzle
+from evals.words import Case, Completion, Outcome, Request, Verdict
 
 
 class Talk:

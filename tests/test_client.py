@@ -8,8 +8,8 @@ from collections.abc import Awaitable, Callable
 import pytest
 from aiohttp import web
 
-from evals.cases import Completion, Request
-from evals.client import Sampling, ask, chat_body, open_client, read_completion
+from evals.asking.client import Sampling, ask, chat_body, open_client, read_completion
+from evals.words import Completion, Request
 from tests.loopback import Body, Loopback, chat
 
 REQUEST = Request(messages=({"role": "user", "content": "FEN: x"},), max_tokens=8)
@@ -111,7 +111,7 @@ def test_retry_after_is_obeyed() -> None:
             await sleep(0)
 
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr("evals.client.asyncio.sleep", note)
+            patch.setattr("evals.asking.client.asyncio.sleep", note)
             completion = await ask(http, {"model": "m", "messages": []}, backoff=0.001)
         await http.close()
         return completion

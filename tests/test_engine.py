@@ -9,10 +9,10 @@ from pathlib import Path
 import chess
 import pytest
 
-from evals.cases import Case, Outcome, Verdict
-from evals.engine import CAP, Engine, EngineError, open_engine
-from evals.grading import judge_move
-from evals.puzzles import Puzzle
+from evals.puzzles.puzzle import Puzzle
+from evals.results.engine import CAP, Engine, EngineError, open_engine
+from evals.tasks.grading import judge_move
+from evals.words import Case, Outcome, Verdict
 from tests.positions import BACK_RANK
 
 QUEEN_HANGS = Puzzle("q", "4k3/8/8/3q4/8/8/8/3QK3 b - - 0 1", ("e8f8", "d1d5"), 900)

@@ -10,10 +10,19 @@ from hypothesis import given
 from hypothesis import strategies as st
 from statsmodels.stats.proportion import proportion_confint
 
-from evals.cases import Outcome
-from evals.controller import gate_reports
-from evals.gates import Gate, GateError, Where, effective, judge_gate, judge_gates, load_gates, overall
+from evals.harness.controller import gate_reports
+from evals.results.gates import (
+    Gate,
+    GateError,
+    Where,
+    effective,
+    judge_gate,
+    judge_gates,
+    load_gates,
+    overall,
+)
 from evals.statistics.rates import Decision
+from evals.words import Outcome
 
 SOLVED = Gate(name="solved", task="move", rate="solved", at_least=0.4)
 

@@ -18,9 +18,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from evals.cases import Case, Notation, Outcome, Verdict
-from evals.grading import explain, gives_checkmate, judge_move, read_move
-from evals.puzzles import Puzzle, parse_row
+from evals.puzzles.puzzle import Puzzle, parse_row
+from evals.reading.moves import read_move
+from evals.results.explain import explain
+from evals.tasks.grading import gives_checkmate, judge_move
+from evals.words import Case, Notation, Outcome, Verdict
 from tests.positions import BACK_RANK, random_board, random_puzzles
 
 SETS = Path(__file__).parents[1] / "evals" / "sets"

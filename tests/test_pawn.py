@@ -21,7 +21,7 @@ pytest.importorskip("peft")
 import torch
 from transformers import AutoTokenizer, PreTrainedTokenizerFast
 
-from evals.mates import mating_moves
+from evals.making.mates import mating_moves
 from evals.pawn import questions
 from evals.pawn.__main__ import main
 from evals.pawn.batches import FACTS, Encoder, batches, facts
@@ -39,7 +39,8 @@ from evals.pawn.recipes import move
 from evals.pawn.tokenizer import BOARD, HEADINGS, build_tokenizer
 from evals.pawn.traces import trace
 from evals.pawn.training import Sight, read
-from evals.puzzles import canonical, held_out, parse_row
+from evals.puzzles.puzzle import parse_row
+from evals.puzzles.split import canonical, held_out
 
 ROOT = Path(__file__).parents[1]
 PAWN = ROOT / "serve" / "pawn"

@@ -9,13 +9,13 @@ from pathlib import Path
 import chess.engine
 import pytest
 
-from evals.games import MATE, stockfish
-from evals.mates import mating_moves
-from evals.motifs import is_plain_capture
+from evals.making.games import MATE, stockfish
+from evals.making.mates import mating_moves
+from evals.making.themes import is_plain_capture
 from evals.pawn.__main__ import main
 from evals.pawn.positions import Line, read_lines, solver_lines, trainable, write_lines
 from evals.pawn.tactics import LONGEST, is_tactic, tactics
-from evals.puzzles import canonical
+from evals.puzzles.split import canonical
 
 SIZE = 12
 
@@ -89,7 +89,7 @@ def test_no_position_of_a_tactic_is_held_out(
 ) -> None:
     assert all(trainable(board) for line in lines for board in _positions(line))
     # One position in sixteen is missed easily, one in two is not.
-    monkeypatch.setattr("evals.puzzles.EVALUATION_SHARE", 2)
+    monkeypatch.setattr("evals.puzzles.split.EVALUATION_SHARE", 2)
     assert not all(trainable(board) for line in lines for board in _positions(line))
     found = list(islice(tactics(engine, 3, lines), SIZE))
     assert all(trainable(board) for line in found for board in _positions(line))
@@ -142,6 +142,6 @@ def test_without_stockfish_the_stage_says_so(tmp_path: Path, monkeypatch: pytest
     def nowhere(command: str, path: str | None = None) -> None:
         """No command is found."""
 
-    monkeypatch.setattr("evals.games.shutil.which", nowhere)
+    monkeypatch.setattr("evals.making.games.shutil.which", nowhere)
     with pytest.raises(SystemExit, match=r"stockfish.*not installed"):
         main(["tactics", "--out", str(tmp_path / "tactics.txt")])

@@ -9,11 +9,11 @@ from pathlib import Path
 import chess
 import pytest
 
-from evals.cases import Case, Completion, Outcome
-from evals.grading import gives_checkmate
-from evals.prompts import SHIPPED, PromptError, Prompts, load_prompts, position, read_prompt
-from evals.puzzles import Puzzle
+from evals.puzzles.puzzle import Puzzle
 from evals.tasks import TASKS, TaskSettings, build_tasks
+from evals.tasks.grading import gives_checkmate
+from evals.tasks.prompts import SHIPPED, PromptError, Prompts, load_prompts, position, read_prompt
+from evals.words import Case, Completion, Outcome
 
 GOOD = 'version = "7"\nsystem = "Be brief."\nuser = "FEN: {fen}\\nAnswer like {\\"move\\": \\"e2e4\\"}."\n'
 

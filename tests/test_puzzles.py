@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from evals.puzzles import PuzzleError, canonical, held_out, parse_row
-from evals.sampling import mirror
+from evals.puzzles.puzzle import PuzzleError, mirror, parse_row
+from evals.puzzles.split import canonical, held_out
 
 ROW = {
     "PuzzleId": "abc12",

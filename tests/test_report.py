@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from evals.gates import GateResult
-from evals.report import conclusion, extra_lines, mistakes_to_show, outcome_table, solved_share
+from evals.results.gates import GateResult
+from evals.results.report import conclusion, extra_lines, mistakes_to_show, outcome_table, solved_share
 from evals.statistics.rates import Decision
 
 

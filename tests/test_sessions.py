@@ -16,7 +16,7 @@ import chess
 import pytest
 from aiohttp import web
 
-from evals.puzzles import COLUMNS
+from evals.puzzles.puzzle import COLUMNS
 from tests.loopback import Body, Loopback, chat, position_of
 from tests.mates import MATES, solver_fen, write_mates
 

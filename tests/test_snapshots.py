@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 
 from evals.__main__ import main
-from evals.cases import Case, Completion, Task
-from evals.skeletons import Skeleton, band, skeleton
-from evals.snapshots import model_folder
+from evals.reading.trace_format import TraceFormat, band, trace_format
+from evals.results.stored_formats import model_folder
 from evals.tasks import TaskSettings, build_tasks
+from evals.words import Case, Completion, Task
 from tests.positions import random_puzzles
 from tests.traces import HEADINGS, write_answer, write_trace
 
@@ -38,22 +38,22 @@ def task() -> Task:
 
 
 @pytest.fixture(scope="module")
-def trained(task: Task) -> Skeleton:
-    return skeleton(task, answers())
+def trained(task: Task) -> TraceFormat:
+    return trace_format(task, answers())
 
 
-def changed_lines(before: Skeleton, after: Skeleton) -> set[str]:
+def changed_lines(before: TraceFormat, after: TraceFormat) -> set[str]:
     """The rows of `after` that are not in `before`, and the other way round."""
     return {" ".join(line.split()) for line in {*before.text.splitlines()} ^ {*after.text.splitlines()}}
 
 
-def test_wording_and_the_order_of_cases_do_not_change_it(task: Task, trained: Skeleton) -> None:
+def test_wording_and_the_order_of_cases_do_not_change_it(task: Task, trained: TraceFormat) -> None:
     def reword(trace: str, answer: str) -> Completion:
         return Completion(content=answer, reasoning=trace.replace("less good", "weaker"), latency=2.0)
 
     shuffled = answers(reword)
     random.Random(3).shuffle(shuffled)
-    assert skeleton(task, shuffled).text == trained.text
+    assert trace_format(task, shuffled).text == trained.text
     assert trained.fits(trained.text)
 
 
@@ -95,34 +95,34 @@ OTHER_FORMATS: dict[str, tuple[Change, str]] = {
 
 
 @pytest.mark.parametrize("name", OTHER_FORMATS)
-def test_another_format_differs_where_it_is_another(task: Task, trained: Skeleton, name: str) -> None:
+def test_another_format_differs_where_it_is_another(task: Task, trained: TraceFormat, name: str) -> None:
     change, expected = OTHER_FORMATS[name]
-    other = skeleton(task, answers(change))
+    other = trace_format(task, answers(change))
     assert not other.fits(trained.text)
     assert not trained.fits(other.text)
     assert expected in changed_lines(trained, other)
 
 
-def test_two_sections_in_the_other_order_differ(task: Task, trained: Skeleton) -> None:
+def test_two_sections_in_the_other_order_differ(task: Task, trained: TraceFormat) -> None:
     def swap(trace: str, answer: str) -> Completion:
         parts = trace.split("\n\n")
         return Completion(content=answer, reasoning="\n\n".join([parts[1], parts[0], *parts[2:]]))
 
-    assert not skeleton(task, answers(swap)).fits(trained.text)
+    assert not trace_format(task, answers(swap)).fits(trained.text)
 
 
 def test_a_rate_near_the_edge_of_its_band_matches_both_bands() -> None:
-    stored = Skeleton({"checks": {"faithful": 0.61}}).text
+    stored = TraceFormat({"checks": {"faithful": 0.61}}).text
     assert "mostly" in stored
-    assert Skeleton({"checks": {"faithful": 0.58}}).fits(stored)
-    assert not Skeleton({"checks": {"faithful": 0.5}}).fits(stored)
+    assert TraceFormat({"checks": {"faithful": 0.58}}).fits(stored)
+    assert not TraceFormat({"checks": {"faithful": 0.5}}).fits(stored)
 
 
 def test_a_heading_that_comes_and_goes_matches_a_snapshot_without_it() -> None:
-    stored = Skeleton({"sections, in their order": {"# One": 1.0, "# Rare": 0.04}}).text
+    stored = TraceFormat({"sections, in their order": {"# One": 1.0, "# Rare": 0.04}}).text
     assert "# Rare" not in stored
-    assert Skeleton({"sections, in their order": {"# One": 1.0, "# Rare": 0.06}}).fits(stored)
-    assert not Skeleton({"sections, in their order": {"# One": 1.0, "# Rare": 0.5}}).fits(stored)
+    assert TraceFormat({"sections, in their order": {"# One": 1.0, "# Rare": 0.06}}).fits(stored)
+    assert not TraceFormat({"sections, in their order": {"# One": 1.0, "# Rare": 0.5}}).fits(stored)
 
 
 def test_bands_cover_every_rate() -> None:
@@ -133,13 +133,13 @@ def test_bands_cover_every_rate() -> None:
 
 def test_no_answer_is_no_format(task: Task) -> None:
     with pytest.raises(ValueError, match="no reasoning case was answered"):
-        skeleton(task, answers(lambda _, __: Completion(error="connection refused")))
+        trace_format(task, answers(lambda _, __: Completion(error="connection refused")))
 
 
 SUITE = """
 import pytest
-from evals.skeletons import Skeleton
-from evals.snapshots import expect_format, extension_for
+from evals.reading.trace_format import TraceFormat
+from evals.harness.snapshots import expect_format, extension_for
 
 @pytest.mark.parametrize("n", range(6))
 def test_case(n):
@@ -147,11 +147,11 @@ def test_case(n):
 
 def test_format(snapshot, request):
     heading = request.config.getoption("--heading")
-    found = Skeleton({"sections, in their order": {"# One": 1.0, heading: 1.0}})
+    found = TraceFormat({"sections, in their order": {"# One": 1.0, heading: 1.0}})
     expect_format(found, snapshot.use_extension(extension_for(request.config.getoption("--model"))))
 """
 CONFTEST = """
-from evals.snapshots import keep_other_models
+from evals.harness.snapshots import keep_other_models
 
 def pytest_addoption(parser):
     parser.addoption("--heading")
@@ -218,16 +218,16 @@ def test_updating_a_part_of_the_suite_deletes_nothing(suite: pytest.Pytester) ->
     assert stored_models(suite) == {"org-pawn@1"}
 
 
-def store(root: Path, model: str, found: Skeleton) -> None:
+def store(root: Path, model: str, found: TraceFormat) -> None:
     folder = root / model_folder(model) / "test_reasoning"
     folder.mkdir(parents=True)
     (folder / "test_reasoning_format.txt").write_text(found.text, encoding="utf-8")
 
 
 def test_diff_format_prints_what_changed(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str], trained: Skeleton
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], trained: TraceFormat
 ) -> None:
-    drifted = Skeleton({**trained.groups, "sections, in their order": {"# Plan": 1.0}})
+    drifted = TraceFormat({**trained.groups, "sections, in their order": {"# Plan": 1.0}})
     store(tmp_path, "org/pawn@1", trained)
     store(tmp_path, "org/pawn@2", drifted)
     command = ["diff-format", "org/pawn@1", "--snapshots", str(tmp_path)]
@@ -239,7 +239,7 @@ def test_diff_format_prints_what_changed(
 
 
 def test_diff_format_of_an_unknown_model_names_the_known_ones(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str], trained: Skeleton
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], trained: TraceFormat
 ) -> None:
     store(tmp_path, "pawn", trained)
     assert main(["diff-format", "pawn", "pwan", "--snapshots", str(tmp_path)]) == 2

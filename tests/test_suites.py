@@ -13,11 +13,11 @@ from pathlib import Path
 import pytest
 from aiohttp import web
 
-from evals.cases import Case
-from evals.prompts import load_prompts
-from evals.puzzles import COLUMNS, Puzzle
+from evals.puzzles.puzzle import COLUMNS, Puzzle
 from evals.tasks import TASKS
 from evals.tasks.board import SKILLS
+from evals.tasks.prompts import load_prompts
+from evals.words import Case
 from tests.loopback import Body, Loopback, chat, position_of
 from tests.positions import random_puzzles
 from tests.test_tasks import right_answer

@@ -14,19 +14,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from evals.answers import (
-    SAN_PATTERN,
-    MoveAnswer,
-    find_answer,
-    last_move,
-    parse_answer,
-    read_answer,
-    split_trace,
-)
-from evals.cases import Case, Completion, Notation, Outcome, Request
-from evals.puzzles import Puzzle
+from evals.puzzles.puzzle import Puzzle
+from evals.reading.answers import MoveAnswer, find_answer, last_move, parse_answer, read_answer
+from evals.reading.completions import split_trace
+from evals.reading.schemas import SAN_PATTERN
 from evals.tasks import TASKS, TaskSettings, build_tasks, cases_for, prompts_used
 from evals.tasks.board import SKILLS, asked_square, skills_for
+from evals.words import Case, Completion, Notation, Outcome, Request
 from tests.positions import BACK_RANK, random_board, random_puzzles
 
 SETTINGS = TaskSettings()

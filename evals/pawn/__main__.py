@@ -100,7 +100,7 @@ def _held_out(options: argparse.Namespace) -> None:
 def _tactics(options: argparse.Namespace) -> None:
     from chess.engine import EngineError
 
-    from evals.games import stockfish
+    from evals.making.games import stockfish
     from evals.pawn.tactics import tactics
 
     puzzles = read_lines(options.puzzles) if options.puzzles else None

@@ -14,8 +14,8 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
-from evals.compare import StoredRun, check_comparable, compare, pairs_by_set, read_run
-from evals.runs import now
+from evals.results.comparison import StoredRun, check_comparable, compare, pairs_by_set, read_run
+from evals.results.run import now
 from evals.statistics.paired import mcnemar
 from serve.endpoint import Endpoint
 from serve.process import LocalServer

@@ -4,7 +4,7 @@ Mates are rare in games and a small model needs millions, so most come from natu
 remove a piece or two, and look whether there is still a mate. That also teaches what a mate hangs on, since
 an edit that spoils it makes a near miss.
 
-Nothing here yields a position that `evals.puzzles.held_out` keeps for evaluation.
+Nothing here yields a position that `evals.puzzles.split.held_out` keeps for evaluation.
 """
 
 from __future__ import annotations
@@ -19,8 +19,9 @@ from typing import TypeVar
 
 import chess
 
-from evals.mates import checking_moves, is_mate, mating_moves
-from evals.puzzles import PuzzleError, held_out, parse_row
+from evals.making.mates import checking_moves, is_mate, mating_moves
+from evals.puzzles.puzzle import PuzzleError, parse_row
+from evals.puzzles.split import held_out
 
 _Seed = TypeVar("_Seed")
 

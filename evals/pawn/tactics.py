@@ -15,11 +15,11 @@ from collections.abc import Iterable, Iterator
 import chess
 from chess.engine import INFO_SCORE, EngineError, InfoDict, Limit, SimpleEngine
 
-from evals.composer import LEVEL, LONGEST, WINNING
-from evals.games import MATE, play
-from evals.motifs import is_plain_capture
+from evals.making.composer import LEVEL, LONGEST, WINNING
+from evals.making.games import MATE, play
+from evals.making.themes import is_plain_capture
 from evals.pawn.positions import Line, game, trainable
-from evals.puzzles import canonical
+from evals.puzzles.split import canonical
 
 GLANCE, LOOK, REPLY = Limit(nodes=500), Limit(nodes=8_000), Limit(nodes=4_000)
 """Measured: a longer glance or look finds fewer tactics a second; on 80 of 80 moves 100,000 nodes agreed."""

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from evals.cases import Case, Task
-from evals.puzzles import Puzzle
+from evals.puzzles.puzzle import Puzzle
 from evals.tasks.board import BoardTask, skills_for
 from evals.tasks.line import LineTask
 from evals.tasks.move import MoveTask
 from evals.tasks.play import PlayTask
 from evals.tasks.reasoning import ReasoningTask
 from evals.tasks.settings import SECTIONS, ReasoningFormat, TaskSettings
+from evals.words import Case, Task
 
 __all__ = ["SECTIONS", "TASKS", "ReasoningFormat", "TaskSettings", "build_tasks", "cases_for", "prompts_used"]
 

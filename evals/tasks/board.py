@@ -20,11 +20,8 @@ from typing import Any
 
 import chess
 
-from evals.answers import (
-    CHECK_SCHEMA,
-    FEN_SCHEMA,
-    MOVES_SCHEMA,
-    PIECES_SCHEMA,
+from evals.puzzles.puzzle import Puzzle
+from evals.reading.answers import (
     Answer,
     CheckAnswer,
     FenAnswer,
@@ -32,16 +29,16 @@ from evals.answers import (
     PiecesAnswer,
     find_answer,
     read_answer,
-    shown,
-    split_trace,
 )
-from evals.cases import Case, Completion, Outcome, Request, Verdict
-from evals.grading import read_move
-from evals.pieces import name_pieces, overlap
-from evals.prompts import position
-from evals.puzzles import Puzzle
+from evals.reading.completions import split_trace
+from evals.reading.moves import read_move
+from evals.reading.pieces import name_pieces, overlap
+from evals.reading.schemas import CHECK_SCHEMA, FEN_SCHEMA, MOVES_SCHEMA, PIECES_SCHEMA
+from evals.reading.text import shown
 from evals.tasks.move import UNASKED, failed
+from evals.tasks.prompts import position
 from evals.tasks.settings import TaskSettings
+from evals.words import Case, Completion, Outcome, Request, Verdict
 
 SKILLS = ("pieces", "moves", "captures", "check", "after")
 

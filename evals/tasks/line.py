@@ -15,13 +15,15 @@ from __future__ import annotations
 from collections.abc import Generator, Sequence
 from dataclasses import dataclass, replace
 
-from evals.answers import LineAnswer, find_answer, line_schema, read_answer, split_trace
-from evals.cases import Case, Completion, Outcome, Request, Verdict
-from evals.grading import judge_move
-from evals.prompts import position
-from evals.puzzles import Puzzle
+from evals.puzzles.puzzle import Puzzle
+from evals.reading.answers import LineAnswer, find_answer, read_answer
+from evals.reading.completions import split_trace
+from evals.reading.schemas import line_schema
+from evals.tasks.grading import judge_move
 from evals.tasks.move import UNASKED, failed
+from evals.tasks.prompts import position
 from evals.tasks.settings import TaskSettings
+from evals.words import Case, Completion, Outcome, Request, Verdict
 
 
 def judge_line(puzzle: Puzzle, texts: Sequence[str], settings: TaskSettings) -> Verdict:

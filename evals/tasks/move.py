@@ -3,7 +3,7 @@
     FEN: r5k1/5ppp/8/8/8/8/5PPP/3R2K1 w - - 0 1
     {"move": "d1d8"}
 
-Judged by `evals.grading.judge_move`: the solution's move, or any checkmate.
+Judged by `evals.tasks.grading.judge_move`: the solution's move, or any checkmate.
 """
 
 from __future__ import annotations
@@ -13,20 +13,14 @@ from dataclasses import dataclass, replace
 
 import chess
 
-from evals.answers import (
-    MoveAnswer,
-    find_answer,
-    last_move,
-    move_schema,
-    read_answer,
-    shown,
-    split_trace,
-    unusable,
-)
-from evals.cases import Case, Completion, Outcome, Request, Verdict
-from evals.grading import judge_move
-from evals.prompts import position
+from evals.reading.answers import MoveAnswer, find_answer, last_move, read_answer, unusable
+from evals.reading.completions import split_trace
+from evals.reading.schemas import move_schema
+from evals.reading.text import shown
+from evals.tasks.grading import judge_move
+from evals.tasks.prompts import position
 from evals.tasks.settings import TaskSettings
+from evals.words import Case, Completion, Outcome, Request, Verdict
 
 
 def ask_move(settings: TaskSettings, board: chess.Board, task: str = "move") -> Request:

@@ -10,9 +10,9 @@ from __future__ import annotations
 from collections.abc import Generator, Sequence
 from dataclasses import dataclass, replace
 
-from evals.cases import Case, Completion, Outcome, Request, Verdict
 from evals.tasks.move import UNASKED, ask_move, judge_answer
 from evals.tasks.settings import TaskSettings
+from evals.words import Case, Completion, Outcome, Request, Verdict
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@
      "solution": ["Rd8#"], "best_move": "Rd8#"}
 
 The outcome is that of the best move, as `move` judges it, always in SAN: it is the notation that the traces
-reason in. What the trace is worth stands beside it (`evals.reasoning.check_reasoning`).
+reason in. What the trace is worth stands beside it (`evals.reading.traces.check_reasoning`).
 """
 
 from __future__ import annotations
@@ -15,22 +15,16 @@ from __future__ import annotations
 from collections.abc import Generator, Sequence
 from dataclasses import dataclass, replace
 
-from evals.answers import (
-    ReasoningAnswer,
-    find_answer,
-    last_move,
-    read_answer,
-    reasoning_schema,
-    shown,
-    split_trace,
-    unusable,
-)
-from evals.cases import Case, Completion, Outcome, Request, Verdict
-from evals.grading import judge_move
-from evals.prompts import position
-from evals.reasoning import check_reasoning
+from evals.reading.answers import ReasoningAnswer, find_answer, last_move, read_answer, unusable
+from evals.reading.completions import split_trace
+from evals.reading.schemas import reasoning_schema
+from evals.reading.text import shown
+from evals.reading.traces import check_reasoning
+from evals.tasks.grading import judge_move
 from evals.tasks.move import UNASKED, failed
+from evals.tasks.prompts import position
 from evals.tasks.settings import TaskSettings
+from evals.words import Case, Completion, Outcome, Request, Verdict
 
 
 @dataclass(frozen=True)

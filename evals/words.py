@@ -1,0 +1,132 @@
+"""The words of the harness as types: case, request, completion, answer, verdict, outcome.
+
+A puzzle goes one way through them:
+puzzle -> case -> request -> completion -> (answer) -> verdict.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any, Literal, Protocol
+
+from evals.puzzles.puzzle import Puzzle
+
+Notation = Literal["uci", "san"]
+Constraint = Literal["schema", "legal", "none"]
+
+
+class Outcome(StrEnum):
+    """How a case ended; exactly one of these."""
+
+    SOLVED = "solved"
+    MISSED = "missed"
+    ILLEGAL = "illegal"
+    AMBIGUOUS = "ambiguous"
+    UNPARSEABLE = "unparseable"
+    MALFORMED = "malformed"
+    TRUNCATED = "truncated"
+    UNANSWERED = "unanswered"
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """One puzzle asked in one way of one model; one pytest item."""
+
+    task: str
+    puzzle: Puzzle
+    variant: str = ""
+    """What is asked beside the task: a board skill, say. Empty for most tasks."""
+    mirrored: bool = False
+    """True where the puzzle is the colour-swapped copy of the set's."""
+    sample: int = 0
+    """Which of `--samples` askings this is, from 0."""
+
+    @property
+    def id(self) -> str:
+        """The readable part of the test id: `<set>-<puzzle id>[-<variant>][-mirrored][-s<sample>]`."""
+        parts = [
+            self.puzzle.set,
+            self.puzzle.id,
+            self.variant,
+            "mirrored" if self.mirrored else "",
+            f"s{self.sample}" if self.sample else "",
+        ]
+        return "-".join(part for part in parts if part)
+
+    @property
+    def key(self) -> str:
+        """Names the case in a run: `<task>:<id>`."""
+        return f"{self.task}:{self.id}"
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What one turn of a case sends, without the model's name and the sampling, which the session adds."""
+
+    messages: tuple[Mapping[str, str], ...]
+    max_tokens: int
+    schema_name: str = ""
+    schema: Mapping[str, Any] | None = None
+    """JSON schema that the server must hold the answer to; None asks for free text."""
+    thinking: bool = False
+    """True where a `<think>` trace is wanted before the answer."""
+
+
+@dataclass(frozen=True, slots=True)
+class Completion:
+    """What the server sent back for one request, unjudged."""
+
+    content: str | None = None
+    reasoning: str | None = None
+    finish_reason: str | None = None
+    refusal: str | None = None
+    prompt_tokens: int | None = None
+    completion_tokens: int | None = None
+    latency: float = 0.0
+    """Seconds from the last attempt's send to its whole answer."""
+    attempts: int = 1
+    error: str | None = None
+    """Set where no answer came after all attempts; one line, no secret."""
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """The judged case, with the evidence."""
+
+    outcome: Outcome
+    move: str | None = None
+    """The move that was played: UCI where it is a legal move, else the text that stood for it."""
+    solution: str | None = None
+    """The solver's expected move in UCI (or the expected value of a board question)."""
+    detail: str = ""
+    """What a chess player needs to see, in one line."""
+    checks: Mapping[str, bool | int | float | str | None] = field(default_factory=dict)
+    """Named facts beside the outcome: the reasoning checks, precision and recall, plies solved."""
+
+
+class Task(Protocol):
+    """How a case asks and how its answer is judged. Pure: no I/O, safe to run in any process."""
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def prompt_names(self) -> tuple[str, ...]:
+        """The prompts that the task asks with."""
+        ...
+
+    def turns(self, case: Case) -> Generator[Request, Completion, None]:
+        """Yield each request of the case; receives its completion and may go on or return."""
+        ...
+
+    def judge(self, case: Case, completions: Sequence[Completion]) -> Verdict:
+        """Judge the completions of the turns that were asked, in order."""
+        ...
+
+
+class Settle(Protocol):
+    """The fixture that records a verdict and ends the test as the session's policy has it."""
+
+    def __call__(self, verdict: Verdict) -> None: ...
