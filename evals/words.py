@@ -1,7 +1,7 @@
-"""The words of the harness as types: case, request, completion, answer, verdict, outcome.
+"""The words of the harness as types: case, request, completion, verdict, outcome, record.
 
 A puzzle goes one way through them:
-puzzle -> case -> request -> completion -> (answer) -> verdict.
+puzzle -> case -> request -> completion -> (answer) -> verdict -> record.
 """
 
 from __future__ import annotations
@@ -11,10 +11,16 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, Literal, Protocol
 
+from pydantic import TypeAdapter
+
 from evals.puzzles.puzzle import Puzzle
+from evals.puzzles.split import canonical
 
 Notation = Literal["uci", "san"]
 Constraint = Literal["schema", "legal", "none"]
+CheckValue = bool | int | float | str | None
+Checks = Mapping[str, CheckValue]
+"""Named facts beside an outcome. None where there was nothing to check."""
 
 
 class Outcome(StrEnum):
@@ -28,6 +34,9 @@ class Outcome(StrEnum):
     MALFORMED = "malformed"
     TRUNCATED = "truncated"
     UNANSWERED = "unanswered"
+
+
+_ESCAPES = str.maketrans({"%": "%25", "/": "%2F", "~": "%7E"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,15 +54,13 @@ class Case:
 
     @property
     def id(self) -> str:
-        """The readable part of the test id: `<set>-<puzzle id>[-<variant>][-mirrored][-s<sample>]`."""
-        parts = [
-            self.puzzle.set,
-            self.puzzle.id,
-            self.variant,
-            "mirrored" if self.mirrored else "",
-            f"s{self.sample}" if self.sample else "",
-        ]
-        return "-".join(part for part in parts if part)
+        """The readable part of the test id: `<set>/<puzzle id>[/<variant>][~mirrored][~s<sample>]`.
+
+        No two cases of a task share one, whatever sets and puzzles are called.
+        """
+        parts = [self.puzzle.set, self.puzzle.id, *([self.variant] if self.variant else [])]
+        copy = ("~mirrored" if self.mirrored else "") + (f"~s{self.sample}" if self.sample else "")
+        return "/".join(part.translate(_ESCAPES) for part in parts) + copy
 
     @property
     def key(self) -> str:
@@ -102,8 +109,94 @@ class Verdict:
     """The solver's expected move in UCI (or the expected value of a board question)."""
     detail: str = ""
     """What a chess player needs to see, in one line."""
-    checks: Mapping[str, bool | int | float | str | None] = field(default_factory=dict)
+    checks: Checks = field(default_factory=dict[str, CheckValue])
     """Named facts beside the outcome: the reasoning checks, precision and recall, plies solved."""
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """The line that a verdict becomes in a run; gates, comparison and report read nothing else."""
+
+    case: str
+    """`Case.key`."""
+    task: str
+    set: str
+    puzzle: str
+    position: str
+    """The position that the solver sees, the same for all its mirror images (`canonical`): the unit of all
+    statistics."""
+    rating: int
+    outcome: Outcome
+    variant: str = ""
+    sample: int = 0
+    mirrored: bool = False
+    model: str = ""
+    """The served model that was asked."""
+    themes: tuple[str, ...] = ()
+    move: str | None = None
+    solution: str | None = None
+    detail: str = ""
+    checks: Checks = field(default_factory=dict[str, CheckValue])
+
+    @classmethod
+    def of(cls, case: Case, verdict: Verdict, model: str = "") -> Record:
+        """The record of a judged case."""
+        return cls(
+            case=case.key,
+            task=case.task,
+            set=case.puzzle.set,
+            puzzle=case.puzzle.id,
+            position=canonical(case.puzzle.board()),
+            rating=case.puzzle.rating,
+            outcome=verdict.outcome,
+            variant=case.variant,
+            sample=case.sample,
+            mirrored=case.mirrored,
+            model=model,
+            themes=case.puzzle.themes,
+            move=None if verdict.move is None else _storable(verdict.move),
+            solution=None if verdict.solution is None else _storable(verdict.solution),
+            detail=_storable(verdict.detail),
+            checks={
+                name: _storable(value) if isinstance(value, str) else value
+                for name, value in verdict.checks.items()
+            },
+        )
+
+    @classmethod
+    def from_json(cls, line: str | bytes) -> Record:
+        """Read one line of `verdicts.jsonl`.
+
+        :raises ValueError: it is no such line.
+        """
+        return _RECORD.validate_json(line)
+
+    def to_json(self) -> str:
+        """The record as one line of JSON."""
+        return _RECORD.dump_json(self).decode()
+
+    @property
+    def verdict(self) -> Verdict:
+        """The verdict that this is the record of."""
+        return Verdict(self.outcome, self.move, self.solution, self.detail, self.checks)
+
+    @property
+    def answered(self) -> bool:
+        """False where no completion came: such a case says nothing about the model."""
+        return self.outcome is not Outcome.UNANSWERED
+
+    @property
+    def solved(self) -> bool:
+        """True where the outcome is `solved`."""
+        return self.outcome is Outcome.SOLVED
+
+
+_RECORD = TypeAdapter(Record)
+
+
+def _storable(text: str) -> str:
+    """Text with lone surrogates, which no file takes, as escapes."""
+    return text.encode("utf-8", "backslashreplace").decode()
 
 
 class Task(Protocol):

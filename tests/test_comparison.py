@@ -6,21 +6,22 @@ import json
 from pathlib import Path
 from typing import Any
 
+import chess
 import pytest
 
 from evals.__main__ import main
 from evals.puzzles.puzzle import Puzzle
 from evals.results.comparison import CompareError, compare, read_run
-from evals.results.run import Run, verdict_record
-from evals.words import Case, Outcome, Verdict
+from evals.results.run import Run
+from evals.words import Case, Outcome, Record, Verdict
 
 
 def write_run(folder: Path, solved: set[int], *, cases: int = 100, **manifest: Any) -> Path:
     run = Run(folder)
     for number in range(cases):
-        puzzle = Puzzle(f"p{number}", "fen", ("e2e4", "e7e5"), 1500, set="mates")
+        puzzle = Puzzle(f"p{number}", chess.STARTING_FEN, ("e2e4", "e7e5"), 1500, set="mates")
         outcome = Outcome.SOLVED if number in solved else Outcome.MISSED
-        run.add_verdict(verdict_record(Case("move", puzzle), Verdict(outcome)), folder.name)
+        run.add_verdict(Record.of(Case("move", puzzle), Verdict(outcome), folder.name))
     facts: dict[str, Any] = {
         "models": {"move": {"id": folder.name}},
         "asking": {"notation": "uci"},

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 import pytest
 from hypothesis import given
@@ -22,26 +21,13 @@ from evals.results.gates import (
     overall,
 )
 from evals.statistics.rates import Decision
-from evals.words import Outcome
+from evals.words import Outcome, Record
+from tests.records import record
 
 SOLVED = Gate(name="solved", task="move", rate="solved", at_least=0.4)
 
 
-def record(outcome: Outcome = Outcome.SOLVED, number: int = 0, **more: Any) -> dict[str, Any]:
-    return {
-        "case": f"move:s-{number}",
-        "task": "move",
-        "set": "s",
-        "puzzle": str(number),
-        "variant": "",
-        "outcome": outcome.value,
-        "rating": 1500,
-        "themes": [],
-        "checks": {},
-    } | more
-
-
-def records(solved: int, missed: int) -> list[dict[str, Any]]:
+def records(solved: int, missed: int) -> list[Record]:
     return [record(Outcome.SOLVED, n) for n in range(solved)] + [
         record(Outcome.MISSED, n) for n in range(solved, solved + missed)
     ]
@@ -87,9 +73,7 @@ def test_the_sentence_says_what_was_needed_what_was_seen_and_on_how_many() -> No
     ],
     ids=["stopped", "not judged", "unanswered"],
 )
-def test_a_run_that_is_not_whole_passes_nothing(
-    flaws: list[str], planned: int, extra: list[dict[str, Any]]
-) -> None:
+def test_a_run_that_is_not_whole_passes_nothing(flaws: list[str], planned: int, extra: list[Record]) -> None:
     results = judge_gates([SOLVED], records(100, 0) + extra, {"move": planned}, flaws)
     assert [result.verdict for result in results] == [Decision.INCONCLUSIVE] * 2
 
@@ -119,11 +103,11 @@ def test_gates_of_tasks_that_were_not_asked_are_left_out() -> None:
 
 def test_where_chooses_by_set_theme_rating_and_variant() -> None:
     where = Where(sets=("s",), themes=("fork", "pin"), ratings=(1000, 1600), variants=("",))
-    assert where.holds(record(themes=["pin", "short"]))
-    assert not where.holds(record(themes=["short"]))
-    assert not where.holds(record(themes=["pin"], rating=1700))
-    assert not where.holds(record(themes=["pin"], set="t"))
-    assert not where.holds(record(themes=["pin"], variant="check"))
+    assert where.holds(record(themes=("pin", "short")))
+    assert not where.holds(record(themes=("short",)))
+    assert not where.holds(record(themes=("pin",), rating=1700))
+    assert not where.holds(record(themes=("pin",), set="t"))
+    assert not where.holds(record(themes=("pin",), variant="check"))
 
 
 def test_samples_of_one_puzzle_count_as_one_puzzle_where_they_agree() -> None:
@@ -138,7 +122,7 @@ def test_samples_that_do_not_agree_more_than_chance_count_each() -> None:
         record(Outcome.SOLVED if (n * 7919) % 101 < 50 else Outcome.MISSED, n, puzzle=str(n // 2))
         for n in range(1000)
     ]
-    worth, of = effective(scattered, lambda each: each["outcome"] == "solved")
+    worth, of = effective(scattered, lambda each: each.solved)
     assert of > 800
     assert abs(worth / of - 0.5) < 0.05
 

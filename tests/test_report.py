@@ -2,26 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from evals.results.gates import GateResult
 from evals.results.report import conclusion, extra_lines, mistakes_to_show, outcome_table, solved_share
 from evals.statistics.rates import Decision
-
-
-def record(outcome: str, number: int = 0, **more: Any) -> dict[str, Any]:
-    return {
-        "case": f"move:s-{number}",
-        "task": "move",
-        "set": "s",
-        "puzzle": str(number),
-        "variant": "",
-        "mirrored": False,
-        "sample": 0,
-        "outcome": outcome,
-        "move": "e2e4",
-        "rating": 1500,
-    } | more
+from tests.records import record
 
 
 def test_the_table_counts_every_outcome_that_occurred_and_no_other() -> None:
@@ -44,7 +28,7 @@ def test_missed_moves_are_shown_first() -> None:
     shown = mistakes_to_show(
         [record("missed", 1, task="board"), record("illegal", 2), record("missed", 3), record("solved", 4)], 2
     )
-    assert [each["puzzle"] for each in shown] == ["3", "2"]
+    assert [each.puzzle for each in shown] == ["3", "2"]
 
 
 def test_samples_give_pass_at_k_and_consistency() -> None:

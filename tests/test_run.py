@@ -6,15 +6,14 @@ import csv
 import json
 from pathlib import Path
 
+import chess
 import pytest
 
 from evals.puzzles.puzzle import Puzzle
-from evals.results.run import Run, default_folder, git_state, point_latest, verdict_record, write_puzzles
-from evals.words import Case, Completion, Outcome, Verdict
+from evals.results.run import Run, default_folder, git_state, point_latest, write_puzzles
+from evals.words import Case, Completion, Outcome, Record, Verdict
 
-PUZZLE = Puzzle(
-    "aB1", "8/8/8/8/8/8/8/8 w - - 0 1", ("e2e4", "e7e5"), 1234, themes=("mate", "short"), set="mine"
-)
+PUZZLE = Puzzle("aB1", chess.STARTING_FEN, ("e2e4", "e7e5"), 1234, themes=("mate", "short"), set="mine")
 CASE = Case("move", PUZZLE)
 MISSED = Verdict(Outcome.MISSED, move="e2e4", solution="e7e5", detail="naïve", checks={"lenient": False})
 
@@ -22,10 +21,10 @@ MISSED = Verdict(Outcome.MISSED, move="e2e4", solution="e7e5", detail="naïve", 
 def test_lines_are_on_disk_as_they_happen(tmp_path: Path) -> None:
     run = Run(tmp_path / "run")
     run.add_completion(CASE, 0, Completion(content='{"move": "e2e4"}', latency=0.25), "adapter")
-    run.add_verdict(verdict_record(CASE, MISSED), "adapter")
+    run.add_verdict(Record.of(CASE, MISSED, "adapter"))
     completion = json.loads((run.folder / "completions.jsonl").read_text())
     verdict = json.loads((run.folder / "verdicts.jsonl").read_text())
-    assert completion["case"] == verdict["case"] == "move:mine-aB1"
+    assert completion["case"] == verdict["case"] == "move:mine/aB1"
     assert completion["content"] == '{"move": "e2e4"}'
     wanted = {"case", "set", "puzzle", "task", "outcome", "move", "solution", "rating", "themes"}
     assert wanted <= verdict.keys()
@@ -36,7 +35,7 @@ def test_lines_are_on_disk_as_they_happen(tmp_path: Path) -> None:
 def test_a_case_is_counted_once(tmp_path: Path) -> None:
     run = Run(tmp_path / "run")
     for _ in range(2):
-        run.add_verdict(verdict_record(CASE, MISSED), "adapter")
+        run.add_verdict(Record.of(CASE, MISSED, "adapter"))
     run.close("finished")
     manifest = json.loads((run.folder / "run.json").read_text())
     assert manifest["counts"] == {"move": {"missed": 1}}

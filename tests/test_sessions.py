@@ -220,7 +220,7 @@ def test_a_case_without_an_answer_is_an_error_and_nothing_passes(evaluate: Evalu
 
 
 @pytest.mark.parametrize(
-    "arguments", [["-k", "p00"], ["evals/test_moves.py::test_move[mates-p001]", "--deselect", "evals/x"]]
+    "arguments", [["-k", "p00"], ["evals/test_moves.py::test_move[mates/p001]", "--deselect", "evals/x"]]
 )
 def test_part_of_the_cases_passes_nothing(evaluate: Evaluate, server: Loopback, arguments: list[str]) -> None:
     ended = evaluate(server, "-k", "p00")
@@ -336,7 +336,7 @@ def test_a_run_folder_is_not_written_over(evaluate: Evaluate, server: Loopback) 
 def test_collecting_only_needs_no_server(evaluate: Evaluate) -> None:
     ended = evaluate("http://127.0.0.1:9/v1", "--collect-only", "-q")
     assert ended.status == 0
-    assert "test_move[mates-p000]" in ended.output
+    assert "test_move[mates/p000]" in ended.output
 
 
 def test_mirrored_and_repeated_cases_are_cases_of_their_own(evaluate: Evaluate) -> None:

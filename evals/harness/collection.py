@@ -21,10 +21,9 @@ from evals.harness.options import Options
 from evals.puzzles.loading import SETS, Loaded, PuzzleFileError, load, read_quarantine
 from evals.puzzles.puzzle import Puzzle, mirror
 from evals.results.explain import explain
-from evals.results.run import Record
 from evals.tasks import TASKS, TaskSettings, build_tasks, cases_for, prompts_used
 from evals.tasks.prompts import PromptError, load_prompts
-from evals.words import Case, Outcome, Task, Verdict
+from evals.words import Case, Record, Task, Verdict
 
 SUITES = Path(__file__).parents[1]
 
@@ -178,14 +177,7 @@ class Collection:
 
     def explain_record(self, case: Case, record: Record) -> str:
         """The mistake of a recorded verdict."""
-        verdict = Verdict(
-            outcome=Outcome(record["outcome"]),
-            move=record["move"],
-            solution=record["solution"],
-            detail=record["detail"],
-            checks=record["checks"],
-        )
-        return f"{record['case']}\n{explain(case, verdict)}"
+        return f"{record.case}\n{explain(case, record.verdict)}"
 
 
 def spread(puzzles: Sequence[Puzzle], n: int) -> tuple[Puzzle, ...]:

@@ -162,13 +162,13 @@ class Controller(Judge):
 
         write = terminalreporter.write_line
         terminalreporter.section("eighth rank", sep="=")
-        for record in report.mistakes_to_show(session.run.verdicts, self.options.show):
-            write(self.collection.explain_record(session.plan.cases[record["case"]], record))
+        for record in report.mistakes_to_show(session.run.records, self.options.show):
+            write(self.collection.explain_record(session.plan.cases[record.case], record))
             write("")
-        for line in report.outcome_table(session.run.verdicts):
+        for line in report.outcome_table(session.run.records):
             write(line)
         write("")
-        for line in report.extra_lines(session.run.verdicts):
+        for line in report.extra_lines(session.run.records):
             write(line)
         for line, verdict in report.gate_lines(session.results):
             write(line, **{COLOURS[verdict]: True})

@@ -7,7 +7,6 @@ verdicts back on their reports, so that every file of a run has one writer.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Generator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, cast
 
@@ -19,8 +18,7 @@ from evals.asking.relay import Link, RelayError
 from evals.harness.collection import Collection
 from evals.harness.options import Options, add_options, read_options
 from evals.harness.snapshots import extension_for, keep_other_models
-from evals.results.run import Record, verdict_record
-from evals.words import Case, Completion, Outcome, Settle, Task, Verdict
+from evals.words import Case, Completion, Outcome, Record, Settle, Task, Verdict
 
 if TYPE_CHECKING:
     from evals.results.engine import Engine
@@ -80,9 +78,9 @@ def pytest_report_teststatus(
     """Give a model's mistake its own letter and word instead of a green dot."""
     if report.when == "call" and report.passed:
         record = read_verdict(report)
-        if record is not None and record["outcome"] in LETTERS:
-            outcome = Outcome(record["outcome"])
-            return outcome.value, LETTERS[outcome], (outcome.value.upper(), {"yellow": True})
+        if record is not None and record.outcome in LETTERS:
+            word = record.outcome.value
+            return word, LETTERS[record.outcome], (word.upper(), {"yellow": True})
     return None
 
 
@@ -90,7 +88,7 @@ def read_verdict(report: pytest.TestReport | pytest.CollectReport) -> Record | N
     """The verdict that a report carries, if it has one."""
     for name, value in getattr(report, "user_properties", ()):
         if name == VERDICT:
-            return json.loads(cast(str, value))
+            return Record.from_json(cast(str, value))
     return None
 
 
@@ -202,8 +200,7 @@ def record_verdict(request: pytest.FixtureRequest, case: Case) -> Callable[[Verd
     """Send this case's verdict to the run."""
 
     def record(verdict: Verdict) -> None:
-        line = json.dumps(verdict_record(case, verdict))
-        request.node.user_properties.append((VERDICT, line))
+        request.node.user_properties.append((VERDICT, Record.of(case, verdict).to_json()))
 
     return record
 

@@ -200,7 +200,7 @@ class Session:
     def judged(self, record: runs.Record) -> None:
         """Keep a verdict, as it arrives from whoever judged it."""
         if self.run is not None:
-            self.run.add_verdict(record, self.models.get(record["task"], ""))
+            self.run.add_verdict(dataclasses.replace(record, model=self.models.get(record.task, "")))
 
     def close(self, status: str, flaws: Sequence[str] = (), failed: Sequence[str] = ()) -> list[GateResult]:
         """Judge the gates, write the last of the run, and stop the server. Safe to call twice."""
@@ -209,7 +209,7 @@ class Session:
         if self.run is not None and self._broker is not None and not self.results:
             left_out = [f"{n} {task} cases left out" for task, n in self.plan.left_out.items()]
             self.results = judge_gates(
-                self.gates, self.run.verdicts, self.plan.counts(), [*flaws, *left_out], failed
+                self.gates, self.run.records, self.plan.counts(), [*flaws, *left_out], failed
             )
             self.seconds = time.monotonic() - self._opened
             self.run.close(

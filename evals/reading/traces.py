@@ -16,9 +16,9 @@ from evals.reading.completions import split_trace
 from evals.reading.lines import MOVE, Row, read_rows, replay
 from evals.reading.moves import read_move
 from evals.reading.pieces import name_pieces, overlap, read_pieces
-from evals.words import Completion
+from evals.words import CheckValue, Completion
 
-Checks = dict[str, bool | int | float | str | None]
+Checks = dict[str, CheckValue]
 
 _HEADING = re.compile(
     r"^[ \t]{0,3}(?P<mark>\#{1,6}[ \t]*)?(?P<bold>\*\*|__)?[ \t]*"

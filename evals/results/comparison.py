@@ -14,9 +14,8 @@ from pathlib import Path
 from typing import Any
 
 from evals.results.report import align
-from evals.results.run import Record
 from evals.statistics.paired import Paired, difference_interval, mcnemar
-from evals.words import Outcome
+from evals.words import Outcome, Record
 
 SAME = ("asking", "sampling")
 """What of two manifests has to be equal, beside the cases themselves."""
@@ -48,7 +47,7 @@ def read_run(folder: Path) -> StoredRun:
     try:
         manifest = json.loads((folder / "run.json").read_text(encoding="utf-8"))
         lines = (folder / "verdicts.jsonl").read_text(encoding="utf-8").splitlines()
-        verdicts = {record["case"]: record for record in map(json.loads, lines)}
+        verdicts = {record.case: record for record in map(Record.from_json, lines)}
     except (OSError, ValueError, KeyError) as error:
         raise CompareError(f"{str(folder)!r} is not a run: {error}") from error
     if manifest.get("status") != "finished":
@@ -72,7 +71,7 @@ def check_comparable(baseline: StoredRun, candidate: StoredRun) -> None:
     if baseline.manifest["puzzles"]["digest"] != candidate.manifest["puzzles"]["digest"]:
         raise CompareError("the runs have puzzles of the same ids but not the same positions")
     for run in (baseline, candidate):
-        unanswered = sum(r["outcome"] == Outcome.UNANSWERED for r in run.verdicts.values())
+        unanswered = sum(r.outcome == Outcome.UNANSWERED for r in run.verdicts.values())
         if unanswered:
             raise CompareError(f"{unanswered} cases of {str(run.folder)!r} are unanswered: run it again")
 
@@ -82,8 +81,8 @@ def pairs_by_set(baseline: StoredRun, candidate: StoredRun) -> Iterator[tuple[st
     groups: dict[tuple[str, str], list[tuple[bool, bool]]] = {}
     for key, theirs in baseline.verdicts.items():
         ours = candidate.verdicts[key]
-        group = theirs["task"], theirs["variant"] or theirs["set"]
-        solved = ours["outcome"] == Outcome.SOLVED, theirs["outcome"] == Outcome.SOLVED
+        group = theirs.task, theirs.variant or theirs.set
+        solved = ours.outcome == Outcome.SOLVED, theirs.outcome == Outcome.SOLVED
         groups.setdefault(group, []).append(solved)
     for (task, name), pairs in sorted(groups.items()):
         yield task, name, Paired.of(pairs)

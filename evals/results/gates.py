@@ -15,7 +15,6 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from evals.results.run import Record
 from evals.statistics.rates import (
     BoundMethod,
     Decision,
@@ -24,15 +23,15 @@ from evals.statistics.rates import (
     lower_bound,
     upper_bound,
 )
-from evals.words import Outcome
+from evals.words import Outcome, Record
 
 READ = {Outcome.SOLVED, Outcome.MISSED, Outcome.ILLEGAL, Outcome.AMBIGUOUS}
 LEGAL = {Outcome.SOLVED, Outcome.MISSED}
 
 RATES: Mapping[str, Callable[[Record], bool]] = {
-    "well_formed": lambda record: record["outcome"] in READ,
-    "legal": lambda record: record["outcome"] in LEGAL,
-    "solved": lambda record: record["outcome"] == Outcome.SOLVED,
+    "well_formed": lambda record: record.outcome in READ,
+    "legal": lambda record: record.outcome in LEGAL,
+    "solved": lambda record: record.outcome == Outcome.SOLVED,
 }
 """Rates by outcome. `checks.<name>` is the share of cases where a named check is true."""
 
@@ -54,10 +53,10 @@ class Where(BaseModel):
     def holds(self, record: Record) -> bool:
         """True where the judged case belongs to the gate."""
         return (
-            (not self.sets or record["set"] in self.sets)
-            and (not self.themes or not set(self.themes).isdisjoint(record["themes"]))
-            and (not self.variants or record["variant"] in self.variants)
-            and (self.ratings is None or self.ratings[0] <= record["rating"] <= self.ratings[1])
+            (not self.sets or record.set in self.sets)
+            and (not self.themes or not set(self.themes).isdisjoint(record.themes))
+            and (not self.variants or record.variant in self.variants)
+            and (self.ratings is None or self.ratings[0] <= record.rating <= self.ratings[1])
         )
 
 
@@ -149,7 +148,7 @@ def judge_gates(
 def judge_complete(records: Sequence[Record], planned: Mapping[str, int], flaws: Sequence[str]) -> GateResult:
     """The gate every run has: each planned case was answered and judged, and none was left out."""
     wanted = sum(planned.values())
-    answered = sum(record["outcome"] != Outcome.UNANSWERED for record in records)
+    answered = sum(record.outcome != Outcome.UNANSWERED for record in records)
     reasons = list(flaws)
     if not wanted:
         reasons.append("no case was asked")
@@ -169,9 +168,7 @@ def judge_gate(gate: Gate, records: Sequence[Record], *, whole: bool) -> GateRes
     cases = [
         record
         for record in records
-        if record["task"] == gate.task
-        and record["outcome"] != Outcome.UNANSWERED
-        and gate.where.holds(record)
+        if record.task == gate.task and record.outcome != Outcome.UNANSWERED and gate.where.holds(record)
     ]
     has = _property(gate.rate)
     seen, n = sum(map(has, cases)), len(cases)
@@ -203,7 +200,7 @@ def effective(cases: Sequence[Record], has: Callable[[Record], bool]) -> tuple[i
     """
     clusters: dict[tuple[str, str], list[bool]] = {}
     for record in cases:
-        clusters.setdefault((record["set"], record["puzzle"]), []).append(has(record))
+        clusters.setdefault((record.set, record.puzzle), []).append(has(record))
     n, seen = len(cases), sum(map(sum, clusters.values()))
     if len(clusters) == n:
         return seen, n
@@ -222,7 +219,7 @@ def _property(rate: str) -> Callable[[Record], bool]:
     name = rate.removeprefix("checks.")
 
     def holds(record: Record) -> bool:
-        checks: Mapping[str, Any] = record["checks"]
+        checks: Mapping[str, Any] = record.checks
         return checks.get(name) is True
 
     return holds

@@ -7,11 +7,10 @@ from collections.abc import Iterable, Sequence
 from statistics import mean
 
 from evals.results.gates import GateResult, overall
-from evals.results.run import Record
 from evals.statistics.paired import Paired, difference_interval, mcnemar
 from evals.statistics.rates import Decision, consistency, interval, pass_at_k
 from evals.statistics.strength import performance
-from evals.words import Outcome
+from evals.words import Outcome, Record
 
 CONCLUSIONS = {
     Decision.PASS: "promote: every gate passed",
@@ -27,10 +26,10 @@ def outcome_table(records: Iterable[Record]) -> list[str]:
     """
     groups: dict[tuple[str, str], Counter[str]] = {}
     for record in records:
-        name = record["variant"] or record["set"]
-        if record["mirrored"]:
+        name = record.variant or record.set
+        if record.mirrored:
             name += " mirrored"
-        groups.setdefault((record["task"], name), Counter())[record["outcome"]] += 1
+        groups.setdefault((record.task, name), Counter())[record.outcome] += 1
     seen = [outcome for outcome in Outcome if any(counts[outcome] for counts in groups.values())]
     rows = [["task", "set", "cases", *(outcome.value for outcome in seen), "solved share (95% interval)"]]
     for (task, name), counts in sorted(groups.items()):
@@ -41,8 +40,8 @@ def outcome_table(records: Iterable[Record]) -> list[str]:
 
 def mistakes_to_show(records: Iterable[Record], n: int) -> list[Record]:
     """The first `n` mistakes; missed moves first, because a board tells most about them."""
-    mistakes = [r for r in records if r["outcome"] not in (Outcome.SOLVED, Outcome.UNANSWERED)]
-    return sorted(mistakes, key=lambda r: (r["task"] != "move", r["outcome"] != Outcome.MISSED))[:n]
+    mistakes = [r for r in records if r.outcome not in (Outcome.SOLVED, Outcome.UNANSWERED)]
+    return sorted(mistakes, key=lambda r: (r.task != "move", r.outcome != Outcome.MISSED))[:n]
 
 
 def solved_share(solved: int, n: int) -> str:
@@ -61,9 +60,9 @@ def extra_lines(records: Sequence[Record]) -> list[str]:
 def strength_lines(records: Iterable[Record]) -> list[str]:
     """The performance rating of the `move` cases against the ratings of their puzzles."""
     results = [
-        (record["rating"], record["outcome"] == Outcome.SOLVED)
+        (record.rating, record.outcome == Outcome.SOLVED)
         for record in records
-        if record["task"] == "move" and record["outcome"] != Outcome.UNANSWERED and not record["mirrored"]
+        if record.task == "move" and record.outcome != Outcome.UNANSWERED and not record.mirrored
     ]
     if not results:
         return []
@@ -78,18 +77,18 @@ def sample_lines(records: Iterable[Record]) -> list[str]:
     """pass@k and consistency of cases that were asked several times, a line for each task."""
     asked: dict[str, dict[tuple[str, ...], list[Record]]] = {}
     for record in records:
-        if record["outcome"] != Outcome.UNANSWERED:
-            question = record["set"], record["puzzle"], record["variant"], str(record["mirrored"])
-            asked.setdefault(record["task"], {}).setdefault(question, []).append(record)
+        if record.outcome != Outcome.UNANSWERED:
+            question = record.set, record.puzzle, record.variant, str(record.mirrored)
+            asked.setdefault(record.task, {}).setdefault(question, []).append(record)
     lines: list[str] = []
     for task, questions in asked.items():
         k = max(map(len, questions.values()))
         whole = [samples for samples in questions.values() if len(samples) == k]
         if k == 1:
             continue
-        solved = [sum(record["outcome"] == Outcome.SOLVED for record in samples) for samples in whole]
+        solved = [sum(record.outcome == Outcome.SOLVED for record in samples) for samples in whole]
         at_1, at_k = (mean(pass_at_k(k, n, tries) for n in solved) for tries in (1, k))
-        same = mean(consistency([record["move"] for record in samples]) for samples in whole)
+        same = mean(consistency([record.move for record in samples]) for samples in whole)
         lines.append(
             f"samples  {task}: pass@1 {at_1:.1%}, pass@{k} {at_k:.1%}, consistency {same:.1%} "
             f"({len(whole)} puzzles, {k} samples each)"
@@ -104,10 +103,10 @@ def mirror_lines(records: Iterable[Record]) -> list[str]:
     """
     by_question: dict[str, dict[tuple[str, ...], dict[bool, bool]]] = {}
     for record in records:
-        if record["outcome"] != Outcome.UNANSWERED and record["sample"] == 0:
-            question = record["set"], record["puzzle"], record["variant"]
-            sides = by_question.setdefault(record["task"], {}).setdefault(question, {})
-            sides[record["mirrored"]] = record["outcome"] == Outcome.SOLVED
+        if record.outcome != Outcome.UNANSWERED and record.sample == 0:
+            question = record.set, record.puzzle, record.variant
+            sides = by_question.setdefault(record.task, {}).setdefault(question, {})
+            sides[record.mirrored] = record.outcome == Outcome.SOLVED
     lines: list[str] = []
     for task, questions in by_question.items():
         pairs = Paired.of((sides[True], sides[False]) for sides in questions.values() if len(sides) == 2)

@@ -24,30 +24,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from evals.puzzles.puzzle import COLUMNS, Puzzle
-from evals.words import Case, Completion, Verdict
-
-Record = dict[str, Any]
-"""One line of `verdicts.jsonl`."""
-
-
-def verdict_record(case: Case, verdict: Verdict) -> Record:
-    """The line that `verdicts.jsonl` keeps of a judged case."""
-    return {
-        "case": case.key,
-        "task": case.task,
-        "set": case.puzzle.set,
-        "puzzle": case.puzzle.id,
-        "variant": case.variant,
-        "sample": case.sample,
-        "mirrored": case.mirrored,
-        "outcome": verdict.outcome.value,
-        "move": verdict.move,
-        "solution": verdict.solution,
-        "rating": case.puzzle.rating,
-        "themes": list(case.puzzle.themes),
-        "detail": verdict.detail,
-        "checks": dict(verdict.checks),
-    }
+from evals.words import Case, Completion, Record
 
 
 class Run:
@@ -62,8 +39,8 @@ class Run:
         if (folder / "run.json").exists():
             raise FileExistsError(f"{folder} already holds a run: give another --run-dir")
         self.folder = folder
-        self.manifest: Record = {"status": "running", "started": now()}
-        self.verdicts: list[Record] = []
+        self.manifest: dict[str, Any] = {"status": "running", "started": now()}
+        self.records: list[Record] = []
         self._judged: set[str] = set()
         self._lock = threading.Lock()
         self._completions = self._open("completions.jsonl")
@@ -79,15 +56,14 @@ class Run:
             if not self._completions.closed:
                 self._completions.write(json.dumps(line) + "\n")
 
-    def add_verdict(self, record: Record, model: str) -> None:
+    def add_verdict(self, record: Record) -> None:
         """Keep one judged case; a case that was judged before in this run is not counted twice."""
-        record = {**record, "model": model}
         with self._lock:
-            if record["case"] in self._judged:
+            if record.case in self._judged:
                 return
-            self._judged.add(record["case"])
-            self.verdicts.append(record)
-            self._verdicts.write(json.dumps(record) + "\n")
+            self._judged.add(record.case)
+            self.records.append(record)
+            self._verdicts.write(record.to_json() + "\n")
 
     def save(self, **facts: Any) -> None:
         """Merge facts into the manifest and write it, whole or not at all."""
@@ -99,8 +75,8 @@ class Run:
     def close(self, status: str, **facts: Any) -> None:
         """Write the last manifest with the counts of each task's outcomes, and close the files."""
         counts: dict[str, Counter[str]] = {}
-        for record in self.verdicts:
-            counts.setdefault(record["task"], Counter())[record["outcome"]] += 1
+        for record in self.records:
+            counts.setdefault(record.task, Counter())[record.outcome] += 1
         self.save(status=status, ended=now(), counts={task: dict(c) for task, c in counts.items()}, **facts)
         with self._lock:
             self._completions.close()
