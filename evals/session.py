@@ -20,7 +20,7 @@ from evals.gates import Gate, GateResult, judge_gates, overall
 from evals.options import Options
 from evals.puzzles import Puzzle
 from evals.serving import Say, Serving, check, serving
-from serve.endpoint import Endpoint, ServedModel
+from serve.endpoint.endpoint import Endpoint, ServedModel
 from serve.spec import load_spec
 
 VERSIONS_OF = (

@@ -20,10 +20,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from serve.adapters import problems, resolve, resolve_adapter
-from serve.dynamic import parse_adapter
+from serve.endpoint.dynamic import parse_adapter
 from serve.errors import ServeError
-from serve.hub import HubSource
+from serve.sources.hub import HubSource
+from serve.sources.resolve import problems, resolve, resolve_adapter
 from serve.spec import ServeSpec, load_spec
 from tests.scripted import Asked, Reply, Scripted
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from serve.endpoint import Endpoint, ServedModel, attach
+from serve.endpoint.endpoint import Endpoint, ServedModel, attach
 from serve.errors import ServeError
-from serve.machine import free_port
+from serve.local.machine import free_port
 from tests.scripted import Asked, Reply, Scripted
 
 MODELS = {"object": "list", "data": [{"id": "base"}, {"id": "tuned", "parent": "base", "root": "/x"}]}

@@ -12,9 +12,9 @@ from typing import Any
 
 import pytest
 
-from serve.container import containerised
 from serve.errors import ServeError
-from serve.modal_session import ModalServer
+from serve.modal.container import containerised
+from serve.modal.session import ModalServer
 from serve.spec import ModalSettings, ServeSpec, load_spec
 from tests.scripted import Asked, Reply, Scripted
 
@@ -29,8 +29,8 @@ def load(monkeypatch: pytest.MonkeyPatch) -> Load:
     def load(spec: str, **environment: str) -> ModuleType:
         for name, value in {"EIGHTH_RANK_SPEC": spec, **environment}.items():
             monkeypatch.setenv(name, value)
-        monkeypatch.delitem(sys.modules, "serve.modal_app", raising=False)
-        return importlib.import_module("serve.modal_app")
+        monkeypatch.delitem(sys.modules, "serve.modal.app", raising=False)
+        return importlib.import_module("serve.modal.app")
 
     return load
 

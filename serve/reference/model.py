@@ -1,6 +1,6 @@
 """The same model by other means: transformers and PEFT, and outlines for the schema. Slow, and trusted.
 
-It answers one question: did serving change the model? (`serve.parity`)
+It answers one question: did serving change the model? (`serve.reference.parity`)
 """
 
 from __future__ import annotations
@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
-from serve.adapters import Resolution
 from serve.errors import ServeError
+from serve.sources.resolve import Resolution
 
 THINK_END = "</think>"
 TOP = 5

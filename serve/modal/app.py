@@ -1,4 +1,4 @@
-"""A serve spec on Modal: `modal deploy -m serve.modal_app`, or `modal serve -m serve.modal_app`.
+"""A serve spec on Modal: `modal deploy -m serve.modal.app`, or `modal serve -m serve.modal.app`.
 
 Which spec is said by `EIGHTH_RANK_SPEC` (a shipped name or a .toml file; default chess-puzzle), and
 `EIGHTH_RANK_FAST_BOOT=1` starts eager: several times sooner up, several times slower to answer.
@@ -16,8 +16,8 @@ from pathlib import Path
 
 import modal
 
-from serve.container import containerised, serve
-from serve.process import LocalServer
+from serve.local.process import LocalServer
+from serve.modal.container import containerised, serve
 from serve.spec import ServeSpec, load_spec
 
 MINUTES = 60

@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Literal
 
-from serve.process import LocalServer
+from serve.local.process import LocalServer
 from serve.spec import ServeSpec, is_folder
 
 MODELS = "/eighth-rank"

@@ -11,9 +11,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from serve.endpoint import Endpoint, ServedModel
+from serve.endpoint.endpoint import Endpoint, ServedModel
+from serve.endpoint.wire import Answer, UnreachableError
 from serve.errors import ServeError
-from serve.wire import Answer, UnreachableError
 
 Status = Literal["ok", "warn", "fail", "skip"]
 Messages = Sequence[Mapping[str, str]]

@@ -13,12 +13,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
-from serve import reaper
-from serve.adapters import Resolution, resolve
-from serve.diagnosis import diagnose, last_words
-from serve.endpoint import Endpoint, Progress, attach, silent
+from serve.endpoint.endpoint import Endpoint, Progress, attach, silent
+from serve.endpoint.wire import UnreachableError, send
 from serve.errors import ServeError
-from serve.machine import (
+from serve.local import reaper
+from serve.local.diagnosis import diagnose, last_words
+from serve.local.machine import (
     LOOPBACK,
     check_device,
     check_installed,
@@ -27,12 +27,12 @@ from serve.machine import (
     detect_device,
     free_port,
 )
+from serve.sources.resolve import Resolution, resolve
 from serve.spec import Device, ServeSpec, is_folder
-from serve.wire import UnreachableError, send
 
 # `python -m` and not the `vllm` script: under the CPU build the script looks up a distribution called `vllm`.
 VLLM = "vllm.entrypoints.openai.api_server"
-PEFT = "serve.peft_server"
+PEFT = "serve.reference.server"
 Engine = Literal["vllm", "peft"]
 TERM_GRACE = 10.0
 """Seconds from SIGTERM to SIGKILL at the end."""
@@ -77,7 +77,7 @@ class LocalServer:
         """Start a server and return at once; its output goes to `log_path`.
 
         :param port: None for a free one.
-        :param engine: vLLM, or the slow PEFT reference (see `serve.reference`).
+        :param engine: vLLM, or the slow PEFT reference (see `serve.reference.model`).
         :param resolution: the spec's sources where they are resolved already.
         :param api_key_env: the variable with the key that clients shall have to send.
         :raises ServeError: vLLM is not installed, the port is taken, a source is missing or does not fit.

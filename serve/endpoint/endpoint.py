@@ -12,8 +12,8 @@ from dataclasses import dataclass, replace
 from typing import Any
 from urllib.parse import urlsplit
 
+from serve.endpoint.wire import Answer, UnreachableError, send
 from serve.errors import ServeError
-from serve.wire import Answer, UnreachableError, send
 
 Progress = Callable[[str], None]
 POLL = 1.0

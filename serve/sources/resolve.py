@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from serve.errors import ServeError
-from serve.hub import ADAPTER_FILES, COMMIT, HubSource, download, resolve_commit
+from serve.sources.hub import ADAPTER_FILES, COMMIT, HubSource, download, resolve_commit
 from serve.spec import ServeSpec, is_folder
 
 WEIGHTS = ("adapter_model.safetensors", "adapter_model.bin")

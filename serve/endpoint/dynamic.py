@@ -5,11 +5,11 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Generator, Mapping
 
-from serve.adapters import Resolved, resolve_adapter
-from serve.endpoint import Endpoint
+from serve.endpoint.endpoint import Endpoint
+from serve.endpoint.wire import Answer, UnreachableError
 from serve.errors import ServeError
+from serve.sources.resolve import Resolved, resolve_adapter
 from serve.spec import SERVED_NAME
-from serve.wire import Answer, UnreachableError
 
 ALLOW = "VLLM_ALLOW_RUNTIME_LORA_UPDATING"
 

@@ -9,7 +9,7 @@ import sys
 from collections.abc import Generator, Mapping
 from typing import Any
 
-from serve.endpoint import Endpoint, Progress, attach, silent
+from serve.endpoint.endpoint import Endpoint, Progress, attach, silent
 from serve.errors import ServeError
 from serve.spec import ServeSpec
 
@@ -98,12 +98,12 @@ def _modal() -> Any:
 
 
 def _app_module(spec: ServeSpec) -> Any:
-    """`serve.modal_app` for this spec. Modal wants apps at the top of modules: the spec goes by variable."""
+    """`serve.modal.app` for this spec. Modal wants apps at the top of modules: the spec goes by variable."""
     os.environ["EIGHTH_RANK_SPEC_JSON"] = spec.model_dump_json()
     try:
-        if module := sys.modules.get("serve.modal_app"):
+        if module := sys.modules.get("serve.modal.app"):
             return importlib.reload(module)
-        return importlib.import_module("serve.modal_app")
+        return importlib.import_module("serve.modal.app")
     finally:
         del os.environ["EIGHTH_RANK_SPEC_JSON"]
 
@@ -121,7 +121,7 @@ def _explained(app_name: str) -> Generator[None]:
         ) from error
     except exception.NotFoundError as error:
         raise ServeError(
-            f"Modal: {error}. Deploy {app_name} with `modal deploy -m serve.modal_app`, and make the "
+            f"Modal: {error}. Deploy {app_name} with `modal deploy -m serve.modal.app`, and make the "
             "secret with `modal secret create huggingface-secret HF_TOKEN=...`"
         ) from error
     except (exception.Error, ConnectionError, OSError) as error:
