@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any, Protocol
 from evals.cases import Request
 from evals.client import chat_body
 from evals.options import Options
-from serve.endpoint.endpoint import Endpoint, ServedModel, attach
+from serve.endpoint.attach import attach
+from serve.endpoint.endpoint import Endpoint, ServedModel
 
 if TYPE_CHECKING:
     from serve.spec import ServeSpec

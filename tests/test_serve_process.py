@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from serve.endpoint.endpoint import attach
+from serve.endpoint.attach import attach
 from serve.endpoint.preflight import preflight, require
 from serve.errors import ServeError
 from serve.local.diagnosis import diagnose

@@ -1,4 +1,4 @@
-"""A base URL and what it serves, whoever started it.
+"""A base URL and what is served there, no matter who started the server.
 
 `wire` sends one request, `keys` reads secrets from the environment, `endpoint` says what an endpoint is,
 `attach` finds out what a running server serves, `dynamic` loads adapters for one session, `preflight`
