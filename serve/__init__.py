@@ -1,5 +1,6 @@
 """Everything that makes an endpoint: what to serve, and a server of it here, on Modal, or already running.
 
+    printable   any text made safe to show
     errors      the one exception of the package
     spec        what to serve, and vLLM's command line made from it; `specs/` holds the shipped ones
     sources/    which bytes a spec means: the Hub and local folders, pinned and checked
