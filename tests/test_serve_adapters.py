@@ -8,10 +8,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import shutil
 import subprocess
-import sys
 import tracemalloc
 from collections.abc import Iterator
 from pathlib import Path
@@ -27,6 +25,7 @@ from serve.sources.fit import UNSUPPORTED, problems
 from serve.sources.hub import HubSource
 from serve.sources.resolve import BLOCK, digest, resolve, resolve_adapter
 from serve.spec import ServeSpec, load_spec
+from tests.commands import run_module
 from tests.scripted import Asked, Reply, Scripted
 
 COMMIT = "c0ffee" + "0" * 34
@@ -212,17 +211,9 @@ class HubClient:
         spec.write_text(
             f'base = "{PAWN.base}"\nbase_aliases = ["eighth-rank/pawn"]\n[adapters]\nnew = "{source}"\n'
         )
-        secrets = ("HF_TOKEN", "HF_HUB_OFFLINE", "HUGGING_FACE_HUB_TOKEN")
-        clean = {name: value for name, value in os.environ.items() if name not in secrets}
         cache = {"HF_ENDPOINT": self.url, "HF_HOME": str(self.folder / "hf"), "HF_HUB_DISABLE_XET": "1"}
-        return subprocess.run(
-            [sys.executable, "-m", "serve", "command", str(spec), "--resolve"],
-            env={**clean, **cache, **environment},
-            capture_output=True,
-            text=True,
-            check=False,
-            timeout=120,
-        )
+        unset = dict.fromkeys(("HF_TOKEN", "HF_HUB_OFFLINE", "HUGGING_FACE_HUB_TOKEN"), "")
+        return run_module("serve", "command", str(spec), "--resolve", env={**unset, **cache, **environment})
 
 
 @pytest.fixture
