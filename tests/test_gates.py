@@ -14,12 +14,13 @@ from evals.results.gates import (
     Gate,
     GateError,
     Where,
-    effective,
+    by_position,
     judge_gate,
     judge_gates,
     load_gates,
     overall,
 )
+from evals.statistics.clustered import rate_bounds
 from evals.statistics.rates import Decision
 from evals.words import Outcome, Record
 from tests.records import record
@@ -44,7 +45,7 @@ def test_the_verdict_follows_the_bounds_that_statsmodels_gives(
         assert verdict is Decision.INCONCLUSIVE
         return
     # A two-sided interval at 90% has the one-sided bounds at 95%.
-    low, high = (float(bound) for bound in proportion_confint(solved, n, alpha=0.1, method="wilson"))  # type: ignore[arg-type]
+    low, high = (float(bound) for bound in proportion_confint(solved, n, alpha=0.1, method="beta"))  # type: ignore[arg-type]
     if abs(low - least) < 1e-9 or abs(high - least) < 1e-9:
         return
     expected = Decision.PASS if low >= least else Decision.FAIL if high < least else Decision.INCONCLUSIVE
@@ -60,7 +61,7 @@ def test_the_sentence_says_what_was_needed_what_was_seen_and_on_how_many() -> No
     sentence = judge_gate(SOLVED, records(10, 90), whole=True).sentence
     assert sentence == (
         "solved: move solved must be at least 40.0%; seen 10.0% (10 of 100 cases), "
-        "so at most 16.0% at 95% confidence"
+        "so at most 16.4% at 95% confidence"
     )
 
 
@@ -122,9 +123,9 @@ def test_samples_that_do_not_agree_more_than_chance_count_each() -> None:
         record(Outcome.SOLVED if (n * 7919) % 101 < 50 else Outcome.MISSED, n, puzzle=str(n // 2))
         for n in range(1000)
     ]
-    worth, of = effective(scattered, lambda each: each.solved)
-    assert of > 800
-    assert abs(worth / of - 0.5) < 0.05
+    bounds = rate_bounds(by_position(scattered, lambda each: each.solved), 0.95)
+    assert bounds.effective > 800
+    assert abs(bounds.rate - 0.5) < 0.05
 
 
 def test_a_named_check_can_be_a_rate() -> None:

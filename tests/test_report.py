@@ -21,7 +21,7 @@ def test_a_share_of_nothing_is_no_number() -> None:
 
 
 def test_all_solved_still_has_an_interval() -> None:
-    assert solved_share(20, 20) == "100.0% (83.9% to 100.0%)"
+    assert solved_share(20, 20) == "100.0% (83.2% to 100.0%)"
 
 
 def test_missed_moves_are_shown_first() -> None:

@@ -15,14 +15,8 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from evals.statistics.rates import (
-    BoundMethod,
-    Decision,
-    clustered_error,
-    decide_rate,
-    lower_bound,
-    upper_bound,
-)
+from evals.statistics.clustered import rate_bounds
+from evals.statistics.rates import Decision
 from evals.words import Outcome, Record
 
 READ = {Outcome.SOLVED, Outcome.MISSED, Outcome.ILLEGAL, Outcome.AMBIGUOUS}
@@ -70,7 +64,6 @@ class Gate(BaseModel):
     rate: str
     at_least: float = Field(ge=0, le=1)
     confidence: float = Field(default=0.95, gt=0.5, lt=1)
-    bound: BoundMethod = "wilson"
     where: Where = Where()
 
 
@@ -175,12 +168,9 @@ def judge_gate(gate: Gate, records: Sequence[Record], *, whole: bool) -> GateRes
     title = f"{gate.name}: {gate.task} {gate.rate}"
     if not n:
         return GateResult(gate.name, Decision.INCONCLUSIVE, f"{title}: no case to look at")
-    worth, of = effective(cases, has)
-    verdict = decide_rate(worth, of, gate.at_least, gate.confidence, gate.bound)
-    if verdict is Decision.FAIL:
-        bound = f"at most {upper_bound(worth, of, gate.confidence, gate.bound):.1%}"
-    else:
-        bound = f"at least {lower_bound(worth, of, gate.confidence, gate.bound):.1%}"
+    bounds = rate_bounds(by_position(cases, has), gate.confidence)
+    verdict = bounds.at_least(gate.at_least)
+    bound = f"at most {bounds.high:.1%}" if verdict is Decision.FAIL else f"at least {bounds.low:.1%}"
     sentence = (
         f"{title} must be at least {gate.at_least:.1%}; seen {seen / n:.1%} ({seen} of {n} cases), "
         f"so {bound} at {gate.confidence:.0%} confidence"
@@ -191,26 +181,12 @@ def judge_gate(gate: Gate, records: Sequence[Record], *, whole: bool) -> GateRes
     return GateResult(gate.name, verdict, sentence, seen, n)
 
 
-def effective(cases: Sequence[Record], has: Callable[[Record], bool]) -> tuple[int, int]:
-    """Successes and cases, worth as much as independent ones would be.
-
-    Several cases of one puzzle (samples, mirrored copies, board skills) say less than as many puzzles. Their
-    clustered standard error gives the design effect (Kish, Survey Sampling, 1965) that n is divided by; where
-    it is not defined, because all cases agree, each puzzle counts once.
-    """
-    clusters: dict[tuple[str, str], list[bool]] = {}
+def by_position(cases: Sequence[Record], has: Callable[[Record], bool]) -> list[tuple[int, int]]:
+    """Successes and cases of each puzzle: its samples, mirrored copies and board skills belong together."""
+    clusters: dict[str, list[bool]] = {}
     for record in cases:
-        clusters.setdefault((record.set, record.puzzle), []).append(has(record))
-    n, seen = len(cases), sum(map(sum, clusters.values()))
-    if len(clusters) == n:
-        return seen, n
-    if len(clusters) == 1:
-        return round(seen / n), 1
-    rate = seen / n
-    error = clustered_error((sum(members), len(members)) for members in clusters.values())
-    size = rate * (1 - rate) / error**2 if 0 < rate < 1 and error > 0 else len(clusters)
-    size = max(1, min(n, round(size)))
-    return round(rate * size), size
+        clusters.setdefault(record.position, []).append(has(record))
+    return [(sum(members), len(members)) for members in clusters.values()]
 
 
 def _property(rate: str) -> Callable[[Record], bool]:

@@ -8,8 +8,9 @@ from statistics import mean
 
 from evals.results.gates import GateResult, overall
 from evals.statistics.paired import Paired, difference_interval, mcnemar
-from evals.statistics.rates import Decision, consistency, interval, pass_at_k
-from evals.statistics.strength import performance
+from evals.statistics.rates import Decision, interval
+from evals.statistics.samples import consistency, pass_at_k
+from evals.statistics.strength import Rating, RatingBound, Result, performance
 from evals.words import Outcome, Record
 
 CONCLUSIONS = {
@@ -22,7 +23,7 @@ CONCLUSIONS = {
 def outcome_table(records: Iterable[Record]) -> list[str]:
     """One row for each task and set (board: skill), one column for each outcome that occurred.
 
-    The solved share has its two-sided 95% Wilson interval; unanswered cases are not in it.
+    The solved share has its two-sided 95% interval (exact); unanswered cases are not in it.
     """
     groups: dict[tuple[str, str], Counter[str]] = {}
     for record in records:
@@ -60,17 +61,19 @@ def extra_lines(records: Sequence[Record]) -> list[str]:
 def strength_lines(records: Iterable[Record]) -> list[str]:
     """The performance rating of the `move` cases against the ratings of their puzzles."""
     results = [
-        (record.rating, record.outcome == Outcome.SOLVED)
+        Result(record.rating, record.solved, record.position)
         for record in records
         if record.task == "move" and record.outcome != Outcome.UNANSWERED and not record.mirrored
     ]
-    if not results:
-        return []
     found = performance(results)
-    return [
-        f"strength {found.rating:.0f} ({found.low:.0f} to {found.high:.0f}): performance rating of "
-        f"{len(results)} move cases against their puzzles' ratings"
-    ]
+    what = f"performance rating of {len(results)} move cases against their puzzles' ratings"
+    match found:
+        case Rating():
+            return [f"strength {found.rating:.0f} ({found.low:.0f} to {found.high:.0f}): {what}"]
+        case RatingBound():
+            return [f"strength {found.side} {found.rating:.0f}: {what}"]
+        case _:
+            return []
 
 
 def sample_lines(records: Iterable[Record]) -> list[str]:

@@ -10,13 +10,11 @@ import math
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
 from scipy.special import bdtr
 
-from evals.statistics.rates import Decision, Interval, interval, lower_bound, quantile, root, upper_bound
-
-DifferenceMethod = Literal["tango", "newcombe", "exact"]
+from evals.statistics.rates import Decision, Interval, quantile, root
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,31 +83,20 @@ def _at_most(k: int, n: int) -> float:
     return float(bdtr(k, n, 0.5))
 
 
-def difference_interval(pairs: Paired, confidence: float, method: DifferenceMethod = "tango") -> Interval:
+def difference_interval(pairs: Paired, confidence: float) -> Interval:
     """The two-sided interval of the difference of the two rates, candidate less baseline.
 
-    `tango`: the score interval (Tango, Stat. Med. 17, 1998), the one to use. `newcombe`: Newcombe's method 10
-    (Stat. Med. 17, 1998), from two Wilson intervals. `exact`: never covers less than stated, by a
-    Clopper-Pearson bound for gains and one for losses, each with half of the error; wide, for few discordant
-    pairs.
+    Every difference that the score test of Tango (Stat. Med. 17, 1998) does not reject.
 
+    :param confidence: two-sided.
     :raises ValueError: `confidence` is not in (0, 1).
     """
     side = (1 + confidence) / 2
     quantile(side)
     if pairs.n == 0:
         return Interval(-1.0, 1.0)
-    if method == "newcombe":
-        return _newcombe(pairs, confidence)
-    bound = _tango_bound if method == "tango" else _exact_bound
     swapped = Paired(pairs.both, pairs.lost, pairs.gained, pairs.neither)
-    return Interval(-bound(swapped, side), bound(pairs, side))
-
-
-def _exact_bound(pairs: Paired, side: float) -> float:
-    half = (1 + side) / 2
-    gains = upper_bound(pairs.gained, pairs.n, half, "exact")
-    return gains - lower_bound(pairs.lost, pairs.n, half, "exact")
+    return Interval(-_tango_bound(swapped, side), _tango_bound(pairs, side))
 
 
 def _tango_bound(pairs: Paired, side: float) -> float:
@@ -130,36 +117,14 @@ def _tango_bound(pairs: Paired, side: float) -> float:
     return root(excess, pairs.difference + 1e-9, 1.0)
 
 
-def _newcombe(pairs: Paired, confidence: float) -> Interval:
-    n = pairs.n
-    candidate, baseline = pairs.both + pairs.gained, pairs.both + pairs.lost
-    ours, theirs = interval(candidate, n, confidence), interval(baseline, n, confidence)
-    p, q = candidate / n, baseline / n
-    margins = candidate * (n - candidate) * baseline * (n - baseline)
-    concordance = pairs.both * pairs.neither - pairs.gained * pairs.lost
-    if concordance > 0:
-        concordance = max(concordance - n / 2, 0)  # Newcombe's continuity correction
-    correlation = concordance / math.sqrt(margins) if margins else 0.0
-
-    def spread(a: float, b: float) -> float:
-        return math.sqrt(max(0.0, a * a - 2 * correlation * a * b + b * b))
-
-    return Interval(
-        max(-1.0, pairs.difference - spread(p - ours.low, theirs.high - q)),
-        min(1.0, pairs.difference + spread(ours.high - p, q - theirs.low)),
-    )
-
-
-def decide_not_worse(
-    pairs: Paired, margin: float, confidence: float, method: DifferenceMethod = "tango"
-) -> Decision:
+def decide_not_worse(pairs: Paired, margin: float, confidence: float) -> Decision:
     """Is the candidate not worse than the baseline by more than the margin? Non-inferiority, one-sided.
 
     Passes where the lower bound of the difference is above -margin; fails where its upper bound is below it.
 
     :raises ValueError: `confidence` is not in (0, 1).
     """
-    bounds = difference_interval(pairs, 2 * confidence - 1, method)
+    bounds = difference_interval(pairs, 2 * confidence - 1)
     if bounds.low > -margin:
         return Decision.PASS
     return Decision.FAIL if bounds.high < -margin else Decision.INCONCLUSIVE
