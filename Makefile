@@ -60,11 +60,14 @@ pawn: .venv/.made ## train the embedded model and its adapters again (Stockfish,
 	for name in move-v1 move-v2 blunder reasoning; do $(FINETUNE) $$name || exit 1; done
 	$(FINETUNE) reasoning-drift --start $(PAWN)/adapters/reasoning
 
-lock: ## resolve requirements.txt again from pyproject.toml
+lock: ## resolve requirements*.txt again from pyproject.toml; pins that still fit are kept
 	printf '%s; python_version < "3"\n' torchvision torchaudio torchcodec > .venv/override.txt
 	$(BIN)/uv pip compile pyproject.toml --extra local --extra dev --universal --python-version 3.11 \
 		--generate-hashes --override .venv/override.txt $(TORCH_FROM) --no-emit-package torch \
 		--custom-compile-command 'make lock' -q -o requirements.txt
+	$(BIN)/uv pip compile pyproject.toml --extra check --universal --python-version 3.11 \
+		--generate-hashes --constraint requirements.txt \
+		--custom-compile-command 'make lock' -q -o requirements-check.txt
 
 clean: ## remove the virtual environment and the runs
 	rm -rf .venv runs

@@ -14,13 +14,16 @@ from collections.abc import Sequence
 from pathlib import Path
 from types import FrameType
 
-from serve import parity, preflight
-from serve.adapters import resolve
-from serve.endpoint import Endpoint, attach
+from serve.endpoint import preflight
+from serve.endpoint.attach import attach
+from serve.endpoint.endpoint import Endpoint
 from serve.errors import ServeError
-from serve.hub import ADAPTER_FILES, HubSource
-from serve.machine import cores, detect_device
-from serve.process import VLLM, LocalServer
+from serve.local.machine import cores, detect_device
+from serve.local.process import VLLM, LocalServer
+from serve.reference import parity
+from serve.reference.model import Reference
+from serve.sources.hub import ADAPTER_FILES, HubSource
+from serve.sources.resolve import resolve
 from serve.spec import ServeSpec, is_folder, load_spec
 
 
@@ -170,8 +173,6 @@ def run_parity(args: argparse.Namespace) -> int:
             served = _ask_all(server.wait(progress=_say), wanted, prompts)
             dtype = _dtype(spec, server.manifest["device"])
     limit = args.max_difference or parity.MAX_DIFFERENCE.get(dtype, parity.COARSE)
-
-    from serve.reference import Reference
 
     _say("loading the PEFT reference")
     reference = Reference(resolve(spec))

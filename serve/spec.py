@@ -111,7 +111,7 @@ class ServeSpec(_Table):
     structured_outputs: StructuredOutputs = StructuredOutputs()
     dtype: str = "auto"
     eager: bool = False
-    """True starts four times faster and answers several times slower (design: measured on one H200)."""
+    """True starts in a quarter of the time and answers several times slower (23 s, not 87 s, on one H200)."""
     gpu_memory_utilization: float = Field(default=0.90, gt=0, le=1)
     max_num_seqs: int | None = Field(default=None, ge=1)
     batch_invariance: bool = False
@@ -137,7 +137,7 @@ class ServeSpec(_Table):
         if self.reasoning_parser and (self.thinks is False or "instruct-2507" in self.base.lower()):
             raise ValueError(
                 f"reasoning_parser: {self.base!r} does not think, so {self.reasoning_parser!r} waits for "
-                "'</think>' for ever and never enforce the schema; remove it"
+                "'</think>' for ever and the schema is never enforced; remove it"
             )
         return self
 
@@ -234,9 +234,10 @@ def is_folder(source: str) -> bool:
     return source.startswith((".", "/", "~"))
 
 
-def load_spec(name_or_path: str | Path) -> ServeSpec:
+def load_spec(name_or_path: str | Path, *, fast_boot: bool = False) -> ServeSpec:
     """Load a shipped spec by its name, or one from a TOML file; its folders are relative to the file.
 
+    :param fast_boot: eager, whatever the file says: for smoke runs.
     :raises ServeError: there is no such spec, or it is wrong: names the key and its line.
     """
     path = Path(name_or_path)
@@ -251,7 +252,8 @@ def load_spec(name_or_path: str | Path) -> ServeSpec:
         text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise ServeError(f"serve spec {str(path)!r} cannot be read: {error}") from error
-    return parse_spec(text, path)
+    spec = parse_spec(text, path)
+    return spec.model_copy(update={"eager": True}) if fast_boot else spec
 
 
 def parse_spec(text: str, path: Path) -> ServeSpec:

@@ -9,8 +9,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from serve.endpoint import Endpoint
-from serve.process import LocalServer
+from serve.endpoint.endpoint import Endpoint
+from serve.local.process import LocalServer
 from serve.spec import load_spec
 
 

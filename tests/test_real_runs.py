@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from serve.endpoint import Endpoint
+from serve.endpoint.endpoint import Endpoint
 
 ROOT = Path(__file__).parents[1]
 

@@ -8,10 +8,9 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import shutil
 import subprocess
-import sys
+import tracemalloc
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -20,11 +19,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from serve.adapters import problems, resolve, resolve_adapter
-from serve.dynamic import parse_adapter
+from serve.endpoint.dynamic import parse_adapter
 from serve.errors import ServeError
-from serve.hub import HubSource
+from serve.sources.fit import UNSUPPORTED, problems
+from serve.sources.hub import HubSource
+from serve.sources.resolve import BLOCK, digest, resolve, resolve_adapter
 from serve.spec import ServeSpec, load_spec
+from tests.commands import run_module
 from tests.scripted import Asked, Reply, Scripted
 
 COMMIT = "c0ffee" + "0" * 34
@@ -38,7 +39,7 @@ def config_of(**changes: Any) -> dict[str, Any]:
 
 @pytest.fixture
 def adapter(tmp_path: Path) -> Path:
-    """A copy of a real adapter, to be spoilt."""
+    """A copy of a real adapter, to be broken."""
     return Path(shutil.copytree(ADAPTER, tmp_path / "adapter"))
 
 
@@ -63,6 +64,29 @@ def test_a_digest_follows_the_bytes_and_not_the_place(adapter: Path) -> None:
     assert resolve_adapter(str(adapter)).identity != before
 
 
+def test_a_digest_is_of_names_sizes_and_bytes_in_order(tmp_path: Path) -> None:
+    """It names runs that are on disk already, so it may never change."""
+    files = {"b.bin": bytes(3 * BLOCK + 7), "a.json": b"{}"}
+    for name, data in files.items():
+        (tmp_path / name).write_bytes(data)
+    expected = hashlib.blake2b(digest_size=16)
+    for name, data in sorted(files.items()):
+        expected.update(name.encode() + b"\0" + str(len(data)).encode() + b"\0" + data)
+    assert digest(tmp_path) == expected.hexdigest()
+
+
+def test_a_digest_holds_no_whole_file_in_memory(tmp_path: Path) -> None:
+    with (tmp_path / "model.safetensors").open("wb") as file:
+        file.truncate(64 * BLOCK)
+    tracemalloc.start()
+    try:
+        digest(tmp_path)
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert peak < 4 * BLOCK
+
+
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
@@ -83,6 +107,11 @@ def test_what_vllm_would_refuse_is_refused_before(
     (adapter / "adapter_config.json").write_text(json.dumps(config_of(**changes)))
     with pytest.raises(ServeError, match=rf"adapter 'new' \(.*\): .*{message}"):
         resolve(pawn_with(adapter))
+
+
+@pytest.mark.parametrize("key", UNSUPPORTED)
+def test_a_kind_of_lora_that_vllm_does_not_know_is_refused(key: str) -> None:
+    assert problems(config_of(**{key: True}), PAWN) == [f"it uses {key}, which vLLM does not support"]
 
 
 def test_a_harmless_initialisation_is_no_problem() -> None:
@@ -182,17 +211,9 @@ class HubClient:
         spec.write_text(
             f'base = "{PAWN.base}"\nbase_aliases = ["eighth-rank/pawn"]\n[adapters]\nnew = "{source}"\n'
         )
-        secrets = ("HF_TOKEN", "HF_HUB_OFFLINE", "HUGGING_FACE_HUB_TOKEN")
-        clean = {name: value for name, value in os.environ.items() if name not in secrets}
         cache = {"HF_ENDPOINT": self.url, "HF_HOME": str(self.folder / "hf"), "HF_HUB_DISABLE_XET": "1"}
-        return subprocess.run(
-            [sys.executable, "-m", "serve", "command", str(spec), "--resolve"],
-            env={**clean, **cache, **environment},
-            capture_output=True,
-            text=True,
-            check=False,
-            timeout=120,
-        )
+        unset = dict.fromkeys(("HF_TOKEN", "HF_HUB_OFFLINE", "HUGGING_FACE_HUB_TOKEN"), "")
+        return run_module("serve", "command", str(spec), "--resolve", env={**unset, **cache, **environment})
 
 
 @pytest.fixture

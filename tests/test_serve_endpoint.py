@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from serve.endpoint import Endpoint, ServedModel, attach
+from serve.endpoint.attach import attach
+from serve.endpoint.endpoint import Endpoint, ServedModel
 from serve.errors import ServeError
-from serve.machine import free_port
+from serve.local.machine import free_port
 from tests.scripted import Asked, Reply, Scripted
 
 MODELS = {"object": "list", "data": [{"id": "base"}, {"id": "tuned", "parent": "base", "root": "/x"}]}
@@ -26,6 +27,7 @@ def test_base_url_may_be_given_with_or_without_v1(suffix: str) -> None:
         assert endpoint.base_url == f"{server.url}/v1"
     assert [model.id for model in endpoint.models] == ["base", "tuned"]
     assert endpoint.version == "0.32.0"
+    assert endpoint.is_vllm
 
 
 def test_server_without_version_or_parents_is_fine() -> None:
@@ -35,6 +37,7 @@ def test_server_without_version_or_parents_is_fine() -> None:
     with Scripted(bare) as server:
         endpoint = attach(f"{server.url}/api")
     assert endpoint.version is None
+    assert not endpoint.is_vllm
     assert endpoint.adapters == ()
     assert endpoint.choose().id == "gpt"
 
@@ -107,6 +110,13 @@ def test_wrong_key_names_the_variable_and_not_the_key(monkeypatch: pytest.Monkey
         attach(server.url, api_key_env="PAWN_KEY")
     assert "says 401: the key in PAWN_KEY is wrong" in str(raised.value)
     assert "s3cret" not in str(raised.value)
+
+
+def test_the_context_of_an_adapter_is_its_own_or_its_bases() -> None:
+    base, own = ServedModel("base", max_model_len=100), ServedModel("own", parent="base", max_model_len=50)
+    models = (base, own, ServedModel("none", parent="base"), ServedModel("lost", parent="gone"))
+    contexts = {model.id: Endpoint("u", models).context_of(model.id) for model in models}
+    assert contexts == {"base": 100, "own": 50, "none": 100, "lost": None}
 
 
 def test_choose() -> None:

@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 import importlib.metadata
+import os
 import re
+import shutil
+import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Generator
+from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 import pytest
 
-from serve.container import containerised
+import serve
 from serve.errors import ServeError
-from serve.modal_session import ModalServer
+from serve.modal.container import containerised
+from serve.modal.session import ModalServer
 from serve.spec import ModalSettings, ServeSpec, load_spec
 from tests.scripted import Asked, Reply, Scripted
 
@@ -29,8 +35,8 @@ def load(monkeypatch: pytest.MonkeyPatch) -> Load:
     def load(spec: str, **environment: str) -> ModuleType:
         for name, value in {"EIGHTH_RANK_SPEC": spec, **environment}.items():
             monkeypatch.setenv(name, value)
-        monkeypatch.delitem(sys.modules, "serve.modal_app", raising=False)
-        return importlib.import_module("serve.modal_app")
+        monkeypatch.delitem(sys.modules, "serve.modal.app", raising=False)
+        return importlib.import_module("serve.modal.app")
 
     return load
 
@@ -87,6 +93,55 @@ def test_the_container_reads_the_spec_it_was_deployed_with(load: Load) -> None:
     inside = load("chess-puzzle", EIGHTH_RANK_SPEC_JSON=deployed.model_dump_json())
     assert deployed == inside.SPEC
     assert inside.FOLDERS == {}
+
+
+def test_the_container_needs_only_the_python_files_and_packages_of_the_image(
+    load: Load, tmp_path: Path
+) -> None:
+    """Modal mounts the `.py` files of a package and nothing else, and the image has few packages."""
+    deployed, _ = containerised(load_spec("chess-puzzle"))
+    for file in Path(serve.__file__).parent.rglob("*.py"):
+        copy = tmp_path / "serve" / file.relative_to(Path(serve.__file__).parent)
+        copy.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(file, copy)
+    code = (
+        "import sys; sys.modules |= dict.fromkeys(['chess', 'peft', 'pytest', 'evals']);"
+        "import serve.modal.app as app; print(app.__file__, app.SPEC.name)"
+    )
+    environment = {**os.environ, "EIGHTH_RANK_SPEC_JSON": deployed.model_dump_json(), "PYTHONPATH": ""}
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        cwd=tmp_path,
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.stdout.split() == [str(tmp_path / "serve" / "modal" / "app.py"), "chess-puzzle"], done.stderr
+
+
+def test_a_second_session_in_one_process_has_its_own_app(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An app is made while its module is imported, so the module is imported again for each session."""
+    ran: list[str] = []
+
+    @contextlib.contextmanager
+    def run(app: Any) -> Generator[None]:
+        ran.append(app.name)
+        yield
+
+    def get_url(_server: object) -> str:
+        return there.url
+
+    for name in ("MODAL_PROXY_TOKEN_ID", "MODAL_PROXY_TOKEN_SECRET"):
+        monkeypatch.setenv(name, "token")
+    monkeypatch.setattr(modal.App, "run", run)
+    monkeypatch.setattr(modal.Server, "get_url", get_url)
+    with Scripted(lambda _: Reply(200, {"data": [{"id": "m"}]})) as there:
+        for spec in ("chess-puzzle", "chess-reasoning"):
+            with ModalServer.start(load_spec(spec)) as server:
+                server.wait(timeout=30)
+    assert ran == ["eighth-rank-chess-puzzle", "eighth-rank-chess-reasoning"]
+    assert "EIGHTH_RANK_SPEC_JSON" not in os.environ
 
 
 def test_local_folders_travel_into_the_container() -> None:

@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from serve.endpoint import Endpoint, ServedModel
+from serve.endpoint.endpoint import Endpoint, ServedModel
+from serve.endpoint.preflight import CANARY, Check, check_sampling, check_version, preflight, require
 from serve.errors import ServeError
-from serve.preflight import CANARY, Check, check_sampling, check_version, preflight, require
 from tests.scripted import Asked, Reply, Scripted
 
 HELD = json.dumps({"canary": CANARY})

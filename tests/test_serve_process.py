@@ -12,13 +12,13 @@ from pathlib import Path
 
 import pytest
 
-from serve import container
-from serve.diagnosis import diagnose
-from serve.endpoint import attach
+from serve.endpoint.attach import attach
+from serve.endpoint.preflight import preflight, require
 from serve.errors import ServeError
-from serve.machine import free_port
-from serve.preflight import preflight, require
-from serve.process import LocalServer
+from serve.local.diagnosis import diagnose
+from serve.local.machine import free_port
+from serve.local.process import LocalServer
+from serve.modal import container
 from serve.spec import CpuSettings, load_spec
 
 pytestmark = [pytest.mark.xdist_group("vllm"), pytest.mark.timeout(900)]

@@ -50,6 +50,12 @@ def test_a_wrong_spec_says_where_and_what(text: str, message: str) -> None:
         parse_spec(text, Path("x.toml"))
 
 
+def test_fast_boot_is_eager_whatever_the_file_says() -> None:
+    assert load_spec("chess-puzzle").eager is False
+    assert load_spec("chess-puzzle", fast_boot=True).eager is True
+    assert load_spec("pawn", fast_boot=True) == load_spec("pawn")
+
+
 def test_an_unknown_spec_lists_the_shipped_ones() -> None:
     with pytest.raises(
         ServeError, match=r"no serve spec 'quen': shipped are chess-puzzle, chess-reasoning, pawn"

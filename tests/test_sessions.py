@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-import sys
 import xml.etree.ElementTree as ET
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -17,11 +14,12 @@ import pytest
 from aiohttp import web
 
 from evals.puzzles.puzzle import COLUMNS
+from tests.commands import run_pytest
 from tests.loopback import Body, Loopback, chat, position_of
 from tests.mates import MATES, solver_fen, write_mates
 
-ROOT = Path(__file__).parents[1]
 N = 24
+ONE_CASE = "evals/test_moves.py::test_move[mates-p001]"
 
 
 class Player:
@@ -103,19 +101,13 @@ class Evaluate:
         gates = self.tmp_path / "gates.toml"
         gates.write_text(GATES.format(least=least))
         url = server if isinstance(server, str) else server.base_url
-        command = [sys.executable, "-m", "pytest", "evals", "-p", "no:cacheprovider", "--no-preflight"]
-        command += ["-m", "move", "--base-url", url, "--gates", str(gates), "--run-dir", str(folder)]
+        command = ["--no-preflight", "-m", "move", "--base-url", url]
+        command += ["--gates", str(gates), "--run-dir", str(folder)]
         if "--puzzles" not in arguments:
             command += ["--puzzles", str(self.puzzles)]
-        done = subprocess.run(
-            [*command, *arguments],
-            cwd=ROOT,
-            env={**os.environ, "PYTEST_ADDOPTS": "", **(env or {})},
-            capture_output=True,
-            text=True,
-            timeout=120,
-            check=False,
-        )
+        if not any(argument.startswith("evals/") for argument in arguments):
+            command += ["evals"]
+        done = run_pytest(*command, *arguments, env=env)
         return Ended(done.returncode, done.stdout + done.stderr, folder)
 
 

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any, Protocol
 from evals.asking.client import chat_body
 from evals.harness.options import Options
 from evals.words import Request
-from serve.endpoint import Endpoint, ServedModel, attach
+from serve.endpoint.attach import attach
+from serve.endpoint.endpoint import Endpoint, ServedModel
 
 if TYPE_CHECKING:
     from serve.spec import ServeSpec
@@ -85,7 +86,7 @@ def serving(options: Options, folder: Path, say: Say) -> Generator[Serving]:
             endpoint = server.wait(options.startup_timeout, say)
             facts["server"] = dict(server.manifest)
         if options.adapters:
-            from serve.dynamic import loaded, parse_adapter
+            from serve.endpoint.dynamic import loaded, parse_adapter
 
             wanted = dict(parse_adapter(text) for text in options.adapters)
             endpoint, resolved = stack.enter_context(loaded(endpoint, wanted))
@@ -99,23 +100,23 @@ def start(options: Options, folder: Path) -> tuple[Server, ServeSpec, Mapping[st
 
     :raises ServeError: the spec cannot be served, or not here.
     """
-    from serve.adapters import resolve
+    from serve.sources.resolve import resolve
     from serve.spec import load_spec
 
     spec = load_spec(options.spec)
     key = options.api_key_env
     if options.serve == "modal" and options.attach is not None:
-        from serve.modal_session import ModalServer
+        from serve.modal.session import ModalServer
 
         return ModalServer.deployed(options.attach or spec.name, api_key_env=key), spec, {}
     if options.fast_boot:
         spec = spec.model_copy(update={"eager": True})
     resolution = resolve(spec)
     if options.serve == "modal":
-        from serve.modal_session import ModalServer
+        from serve.modal.session import ModalServer
 
         return ModalServer.start(resolution.pinned, api_key_env=key), spec, resolution.record()
-    from serve.process import LocalServer
+    from serve.local.process import LocalServer
 
     server = LocalServer.start(
         resolution.spec,
@@ -136,7 +137,7 @@ def check(
     :param requests: each model with a request that it is going to be sent.
     :raises ServeError: a check failed, or the server stopped answering.
     """
-    from serve.preflight import preflight, require
+    from serve.endpoint.preflight import preflight, require
 
     found: list[dict[str, Any]] = []
     for model, request in requests:

@@ -21,7 +21,7 @@ from evals.puzzles.puzzle import Puzzle
 from evals.results import run as runs
 from evals.results.gates import Gate, GateResult, judge_gates, overall
 from evals.words import Case, Completion, Request, Task
-from serve.endpoint import Endpoint, ServedModel
+from serve.endpoint.endpoint import Endpoint, ServedModel
 from serve.spec import load_spec
 
 VERSIONS_OF = (

@@ -17,8 +17,8 @@ from pathlib import Path
 from evals.results.comparison import StoredRun, check_comparable, compare, pairs_by_set, read_run
 from evals.results.run import now
 from evals.statistics.paired import mcnemar
-from serve.endpoint import Endpoint
-from serve.process import LocalServer
+from serve.endpoint.endpoint import Endpoint
+from serve.local.process import LocalServer
 from serve.spec import load_spec
 
 ROOT = Path(__file__).parents[2]

@@ -13,12 +13,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
-from serve import reaper
-from serve.adapters import Resolution, resolve
-from serve.diagnosis import diagnose, last_words
-from serve.endpoint import Endpoint, Progress, attach, silent
+from serve.endpoint.attach import Progress, attach, silent
+from serve.endpoint.endpoint import Endpoint
+from serve.endpoint.keys import read_key
+from serve.endpoint.wire import UnreachableError, send
 from serve.errors import ServeError
-from serve.machine import (
+from serve.local import reaper
+from serve.local.diagnosis import diagnose, log_tail
+from serve.local.machine import (
     LOOPBACK,
     check_device,
     check_installed,
@@ -27,12 +29,12 @@ from serve.machine import (
     detect_device,
     free_port,
 )
+from serve.sources.resolve import Resolution, resolve
 from serve.spec import Device, ServeSpec, is_folder
-from serve.wire import UnreachableError, send
 
 # `python -m` and not the `vllm` script: under the CPU build the script looks up a distribution called `vllm`.
 VLLM = "vllm.entrypoints.openai.api_server"
-PEFT = "serve.peft_server"
+PEFT = "serve.reference.server"
 Engine = Literal["vllm", "peft"]
 TERM_GRACE = 10.0
 """Seconds from SIGTERM to SIGKILL at the end."""
@@ -77,7 +79,7 @@ class LocalServer:
         """Start a server and return at once; its output goes to `log_path`.
 
         :param port: None for a free one.
-        :param engine: vLLM, or the slow PEFT reference (see `serve.reference`).
+        :param engine: vLLM, or the slow PEFT reference (see `serve.reference.model`).
         :param resolution: the spec's sources where they are resolved already.
         :param api_key_env: the variable with the key that clients shall have to send.
         :raises ServeError: vLLM is not installed, the port is taken, a source is missing or does not fit.
@@ -104,7 +106,7 @@ class LocalServer:
     def wait(self, timeout: float = 600.0, progress: Progress = silent) -> Endpoint:
         """Wait until a model is listed and a request held to a schema is answered.
 
-        :raises ServeError: vLLM died (at once, with its last words), or is not ready after `timeout` seconds.
+        :raises ServeError: vLLM died (raised at once, with the end of its log), or took `timeout` seconds.
         """
         said = 0.0
         endpoint: Endpoint | None = None
@@ -114,7 +116,7 @@ class LocalServer:
             if elapsed > timeout:
                 raise ServeError(
                     f"{self._name} was not ready after {timeout:.0f} s; wait longer with --startup-timeout. "
-                    f"{last_words(self.log_path)}"
+                    f"{log_tail(self.log_path)}"
                 )
             if elapsed - said >= 5:
                 said = elapsed
@@ -185,7 +187,7 @@ class LocalServer:
             deadline = time.monotonic() + TERM_GRACE
             while self._process.poll() is None and time.monotonic() < deadline:
                 time.sleep(0.05)
-            # What the server's own end left of its group: engine and worker processes that hang.
+            # Engine and worker processes that did not end with the server.
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(group, signal.SIGKILL)
         self._process.wait()
@@ -249,14 +251,12 @@ def server_environment(spec: ServeSpec, device: Device, api_key_env: str | None)
     :raises ServeError: `api_key_env` names a variable that is not set.
     """
     environment = dict(os.environ)
-    # vLLM is 20 s of compiling to bytecode where that is not kept; pytest's own setting must not reach it.
+    # A setting for pytest that must not reach vLLM: without cached bytecode it takes 20 s longer to start.
     environment.pop("PYTHONDONTWRITEBYTECODE", None)
     environment.pop("VLLM_API_KEY", None)
     environment |= {"PYTHONUNBUFFERED": "1", **spec.environment(device=device, cores=cores())}
     if is_folder(spec.base) and all(is_folder(source) for source in spec.adapters.values()):
         environment |= {"HF_HUB_OFFLINE": "1"}
     if api_key_env:
-        environment["VLLM_API_KEY"] = (
-            Endpoint("", (), api_key_env=api_key_env).headers()["Authorization"].removeprefix("Bearer ")
-        )
+        environment["VLLM_API_KEY"] = read_key(api_key_env)
     return environment

@@ -7,16 +7,14 @@ import random
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import chess
 
-from serve.endpoint import Endpoint
+from serve.endpoint.endpoint import Endpoint
+from serve.endpoint.wire import UnreachableError
 from serve.errors import ServeError
-from serve.wire import UnreachableError
-
-if TYPE_CHECKING:
-    from serve.reference import Reference
+from serve.reference.model import Reference
 
 Messages = Sequence[Mapping[str, str]]
 SYSTEM = 'Find the best move in this chess position. Answer in JSON with the move in UCI notation, for example {"move": "e2e4"}.'  # noqa: E501

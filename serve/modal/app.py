@@ -1,11 +1,11 @@
-"""A serve spec on Modal: `modal deploy -m serve.modal_app`, or `modal serve -m serve.modal_app`.
+"""A serve spec on Modal: `modal deploy -m serve.modal.app`, or `modal serve -m serve.modal.app`.
 
-Which spec is said by `EIGHTH_RANK_SPEC` (a shipped name or a .toml file; default chess-puzzle), and
-`EIGHTH_RANK_FAST_BOOT=1` starts eager: several times sooner up, several times slower to answer.
+`EIGHTH_RANK_SPEC` names the spec (a shipped name or a .toml file; default chess-puzzle), and
+`EIGHTH_RANK_FAST_BOOT=1` starts it eager: ready in a quarter of the time, several times slower to answer.
 
-Cold start, in the order in which time goes: weights and adapters come from the Hub once, then from a
-volume; compiled kernels and graphs are kept on another; revisions are pinned to commits when a container
-starts, so what is cached is what is meant. What is left is loading the weights and capturing graphs.
+To keep cold starts short, weights and adapters are downloaded from the Hub once and kept on a volume, and
+compiled kernels and graphs on another. Revisions are pinned to commits when a container starts, so the
+cached files are the right ones. What remains is loading the weights and capturing graphs.
 """
 
 from __future__ import annotations
@@ -16,11 +16,10 @@ from pathlib import Path
 
 import modal
 
-from serve.container import containerised, serve
-from serve.process import LocalServer
+from serve.local.process import LocalServer
+from serve.modal.container import containerised, serve
 from serve.spec import ServeSpec, load_spec
 
-MINUTES = 60
 PORT = 8000
 SECRET = "huggingface-secret"
 """Modal secret with HF_TOKEN, for private adapters and faster downloads; VLLM_API_KEY in it is optional."""
@@ -47,8 +46,8 @@ def chosen_spec() -> ServeSpec:
     """
     if deployed := os.environ.get("EIGHTH_RANK_SPEC_JSON"):
         return ServeSpec.model_validate_json(deployed)
-    spec = load_spec(os.environ.get("EIGHTH_RANK_SPEC", "chess-puzzle"))
-    return spec.model_copy(update={"eager": True}) if os.environ.get("EIGHTH_RANK_FAST_BOOT") == "1" else spec
+    fast_boot = os.environ.get("EIGHTH_RANK_FAST_BOOT") == "1"
+    return load_spec(os.environ.get("EIGHTH_RANK_SPEC", "chess-puzzle"), fast_boot=fast_boot)
 
 
 SPEC, FOLDERS = containerised(chosen_spec())
@@ -56,7 +55,7 @@ SETTINGS = SPEC.modal
 
 image = (
     modal.Image.from_registry(CUDA, add_python=PYTHON)
-    .entrypoint([])  # the CUDA image greets on stdout
+    .entrypoint([])  # the CUDA image's own entrypoint prints a banner
     .uv_pip_install(*PACKAGES)
     .env({"HF_XET_HIGH_PERFORMANCE": "1", "VLLM_CACHE_ROOT": VLLM_CACHE})
     .add_local_python_source("serve")
@@ -99,5 +98,5 @@ class Vllm:
 
     @modal.exit()
     def stop(self) -> None:
-        """End vLLM and its children after the requests in flight."""
+        """End vLLM and its children; Modal calls this after the requests in flight."""
         self.server.stop()

@@ -81,5 +81,5 @@ def _unreachable(reason: object) -> UnreachableError:
         return UnreachableError(f"TLS failed: {reason}", passing=False)
     if isinstance(reason, (ConnectionError, http.client.HTTPException)):
         return UnreachableError(f"connection broken: {reason or type(reason).__name__}", passing=True)
-    # Unknown host, no route, bad URL: waiting does not make a name right.
+    # Unknown host, no route, bad URL: waiting does not help.
     return UnreachableError(str(reason), passing=False)

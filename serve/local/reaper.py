@@ -1,8 +1,8 @@
 """Kills a server whose owner is gone. Runs as a process of its own, on nothing but the standard library.
 
 The owner holds the other end of this process's stdin. It writes the number of the server's process group, and
-`done` after it has stopped the server itself. End of file without `done` means that the owner died, by
-whatever signal: the kernel closes its pipes even after SIGKILL.
+`done` after it has stopped the server itself. End of file without `done` means that the owner died, even if
+by SIGKILL, because the kernel closes a dead process's pipes.
 """
 
 from __future__ import annotations
@@ -18,18 +18,18 @@ GRACE = 5.0
 
 
 def alive(group: int) -> bool:
-    """True while a process group has a member that is not a zombie's ghost to us."""
+    """True while a process group has a member, if only one that has ended and was not waited for yet."""
     try:
         os.killpg(group, 0)
     except ProcessLookupError:
         return False
-    except PermissionError:
+    except PermissionError:  # somebody else's processes
         return True
     return True
 
 
 def main() -> None:
-    """Wait for the owner's end, then for the group's."""
+    """Wait until the owner is gone, then end the group unless the owner has done so."""
     # Ctrl-C reaches every process of the terminal; this one must outlive the owner's.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_IGN)

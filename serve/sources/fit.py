@@ -1,20 +1,17 @@
-"""Which bytes a spec means: every source resolved to a folder and to a commit or a digest, and checked.
+"""Whether an adapter fits its base, the spec and vLLM, told from its configuration and its tensors' shapes.
 
 Before anything starts: a wrong adapter found here costs a second, in vLLM half a minute and a stack trace.
 """
 
 from __future__ import annotations
 
-import hashlib
 import json
 import struct
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from serve.errors import ServeError
-from serve.hub import ADAPTER_FILES, COMMIT, HubSource, download, resolve_commit
 from serve.spec import ServeSpec, is_folder
 
 WEIGHTS = ("adapter_model.safetensors", "adapter_model.bin")
@@ -29,107 +26,12 @@ UNSUPPORTED = (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Resolved:
-    """One source of a spec, found."""
-
-    source: str
-    path: str
-    """Folder on this machine; for a Hub base, whose files vLLM downloads itself, the repository."""
-    identity: str
-    """`commit:<sha>` on the Hub, `digest:<blake2b of the files>` of a local folder."""
-
-
-@dataclass(frozen=True, slots=True)
-class Resolution:
-    """A spec with every source resolved."""
-
-    spec: ServeSpec
-    """The spec with its base pinned to the commit."""
-    base: Resolved
-    adapters: Mapping[str, Resolved]
-
-    @property
-    def paths(self) -> dict[str, str]:
-        """The folder of each source."""
-        return {found.source: found.path for found in (self.base, *self.adapters.values())}
-
-    @property
-    def pinned(self) -> ServeSpec:
-        """The spec with every Hub source pinned to its commit, for a machine that downloads by itself."""
-        adapters = {
-            name: f"{found.source.partition('@')[0]}@{found.identity.removeprefix('commit:')}"
-            if found.identity.startswith("commit:")
-            else found.source
-            for name, found in self.adapters.items()
-        }
-        return self.spec.model_copy(update={"adapters": adapters})
-
-    def record(self) -> dict[str, str]:
-        """Served model id -> identity, for the manifest of a run."""
-        adapters = {name: found.identity for name, found in self.adapters.items()}
-        return {self.spec.served_base: self.base.identity, **adapters}
-
-
-def resolve(spec: ServeSpec) -> Resolution:
-    """Resolve and check all that a spec names; downloads adapters that are not cached.
-
-    :raises ServeError: something is not there, or an adapter does not fit the base or the spec.
-    """
-    base, config = _resolve_base(spec)
-    if base.identity.startswith("commit:"):
-        spec = spec.model_copy(update={"revision": base.identity.removeprefix("commit:")})
-    adapters = {name: resolve_adapter(source) for name, source in spec.adapters.items()}
-    for name, found in adapters.items():
-        check_adapter(name, Path(found.path), spec, config)
-    return Resolution(spec, base, adapters)
-
-
-def _resolve_base(spec: ServeSpec) -> tuple[Resolved, dict[str, Any]]:
-    """The base and its `config.json`."""
-    if is_folder(spec.base):
-        folder = Path(spec.base)
-        config = _read_json(folder / "config.json", f"base {spec.base!r}")
-        _check_parser(spec, folder)
-        return Resolved(spec.base, spec.base, f"digest:{digest(folder)}"), config
-    source = HubSource.parse(spec.base)
-    source = HubSource(source.repo, source.revision or spec.revision)
-    commit = resolve_commit(source)
-    folder = download(HubSource(source.repo, commit), ("config.json", "tokenizer_config.json", "*.jinja"))
-    _check_parser(spec, folder)
-    config = _read_json(folder / "config.json", f"base {spec.base!r}")
-    return Resolved(spec.base, source.repo, f"commit:{commit}"), config
-
-
-def resolve_adapter(source: str) -> Resolved:
-    """Find one adapter, on the Hub or in a folder.
-
-    :raises ServeError: it is not there.
-    """
-    if is_folder(source):
-        folder = Path(source).expanduser()
-        _read_json(folder / "adapter_config.json", f"adapter {source!r}")
-        return Resolved(source, str(folder.resolve()), f"digest:{digest(folder)}")
-    hub_source = HubSource.parse(source)
-    commit = hub_source.revision or ""
-    if not COMMIT.fullmatch(commit):
-        commit = resolve_commit(hub_source)
-    # The cache gives each commit a folder of its own, which vLLM needs: loaded again from the same path,
-    # an adapter meets prefix-cache blocks computed with its old weights. Asked by its name, the cache also
-    # remembers what the name stands for, for offline use.
-    folder = download(hub_source, ADAPTER_FILES)
-    if folder.name != commit:
-        # The branch moved between the two requests.
-        folder = download(HubSource(hub_source.repo, commit), ADAPTER_FILES)
-    return Resolved(source, str(folder), f"commit:{commit}")
-
-
 def check_adapter(name: str, folder: Path, spec: ServeSpec, base_config: Mapping[str, Any]) -> None:
     """Check an adapter against the base and the spec.
 
     :raises ServeError: names the adapter, what is wrong, and the setting.
     """
-    config = _read_json(folder / "adapter_config.json", f"adapter {name!r}")
+    config = read_json(folder / "adapter_config.json", f"adapter {name!r}")
     for problem in problems(config, spec):
         raise ServeError(f"adapter {name!r} ({folder}): {problem}")
     weights = next((folder / file for file in WEIGHTS if (folder / file).is_file()), None)
@@ -160,13 +62,7 @@ def problems(config: Mapping[str, Any], spec: ServeSpec) -> list[str]:
         found.append("it trains biases (bias, lora_bias), which vLLM does not support")
     if config.get("modules_to_save"):
         found.append(f"it replaces whole modules (modules_to_save = {config['modules_to_save']}): merge it")
-    for key in (
-        "alora_invocation_tokens",
-        "layer_replication",
-        "use_qalora",
-        "use_bdlora",
-        "target_parameters",
-    ):
+    for key in UNSUPPORTED:
         if config.get(key):
             found.append(f"it uses {key}, which vLLM does not support")
     init = config.get("init_lora_weights", True)
@@ -189,8 +85,8 @@ def _misfit(shapes: Mapping[str, tuple[int, ...]], base_config: Mapping[str, Any
             layer = int(parts[parts.index("layers") + 1])
             if layer >= layers:
                 return f"it has a layer {layer}, the base only {layers}"
-        # LoRA's A has the shape rank x inputs, B outputs x rank; attention's inputs and what comes of it in
-        # the end are the hidden state.
+        # LoRA's A has the shape rank x inputs, B outputs x rank. The hidden state is what q_proj reads and
+        # what o_proj writes.
         width = shape[-1] if "q_proj.lora_A" in name else shape[0] if "o_proj.lora_B" in name else hidden
         if hidden is not None and width != hidden:
             return f"its hidden size is {width}, the base's {hidden}"
@@ -208,11 +104,14 @@ def _shapes(weights: Path) -> dict[str, tuple[int, ...]]:
     return {name: tuple(entry["shape"]) for name, entry in header.items() if name != "__metadata__"}
 
 
-def _check_parser(spec: ServeSpec, folder: Path) -> None:
-    """Refuse a reasoning parser on a base whose chat template knows no thinking."""
+def check_parser(spec: ServeSpec, folder: Path) -> None:
+    """Check that the model thinks where the spec has a reasoning parser.
+
+    :raises ServeError: its chat template knows no thinking.
+    """
     template = "".join(path.read_text(encoding="utf-8") for path in sorted(folder.glob("*.jinja")))
     if not template and (folder / "tokenizer_config.json").is_file():
-        template = str(_read_json(folder / "tokenizer_config.json", "base").get("chat_template") or "")
+        template = str(read_json(folder / "tokenizer_config.json", "base").get("chat_template") or "")
     if spec.reasoning_parser and template and spec.thinks is None and "enable_thinking" not in template:
         raise ServeError(
             f"serve spec {spec.name!r}: reasoning_parser = {spec.reasoning_parser!r}, but the chat "
@@ -221,18 +120,11 @@ def _check_parser(spec: ServeSpec, folder: Path) -> None:
         )
 
 
-def digest(folder: Path) -> str:
-    """One digest for the names and bytes of a folder's files; texts about the model do not count."""
-    total = hashlib.blake2b(digest_size=16)
-    for path in sorted(folder.iterdir()):
-        if path.is_file() and path.suffix != ".md" and not path.name.startswith("."):
-            data = path.read_bytes()
-            total.update(f"{path.name}\0{len(data)}\0".encode())
-            total.update(data)
-    return total.hexdigest()
+def read_json(path: Path, what: str) -> dict[str, Any]:
+    """A JSON object from a file; `what` names it in an error.
 
-
-def _read_json(path: Path, what: str) -> dict[str, Any]:
+    :raises ServeError: the file is not there, or holds something else.
+    """
     try:
         value = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:

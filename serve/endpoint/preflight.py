@@ -1,7 +1,7 @@
-"""What has to be true of a server before a single puzzle is sent, found out in a few requests.
+"""Checks of a server before the first puzzle is sent, in a few requests.
 
 A server with its schema off, its adapter not applied or its parser wrong looks like a bad model. Each check
-here tells them apart; a check that the server gives no means for is skipped, never guessed.
+here tells them apart; a check that the server gives no means for is skipped.
 """
 
 from __future__ import annotations
@@ -11,9 +11,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from serve.endpoint import Endpoint, ServedModel
+from serve.endpoint.endpoint import Endpoint, ServedModel
+from serve.endpoint.wire import Answer, UnreachableError
 from serve.errors import ServeError
-from serve.wire import Answer, UnreachableError
 
 Status = Literal["ok", "warn", "fail", "skip"]
 Messages = Sequence[Mapping[str, str]]
@@ -29,7 +29,7 @@ CANARY_SCHEMA: dict[str, Any] = {
     "required": ["canary"],
     "additionalProperties": False,
 }
-"""No model answers a chess position like this unless it is held to it."""
+"""No model answers a chess position like this unless the server forces it to."""
 
 SAME = 1e-3
 """Log probabilities (natural) closer than this, or than the server's own noise, count as the same."""
@@ -50,7 +50,7 @@ class Check:
     status: Status
     detail: str
     facts: Mapping[str, str | float] = field(default_factory=dict)
-    """For the manifest, and for whoever has to act on it: `schema_by`, `reasoning_in`, `difference`."""
+    """Findings for the run's manifest: `schema_by`, `reasoning_in`, `difference`, ..."""
 
     def __str__(self) -> str:
         return f"{self.status:4}  {self.name}: {self.detail}"
@@ -66,16 +66,16 @@ def preflight(
     sampling: Mapping[str, object] | None = None,
     timeout: float = 120.0,
 ) -> list[Check]:
-    """Check the server as a run is going to use it: a handful of short requests, one of them a thought long.
+    """Check the server as a run is going to use it: a few requests, short but for the one that lets it think.
 
     :param thinking: whether the run asks this model to think before it answers.
-    :param vllm: whether requests carry vLLM's own fields; None where the server says a version.
+    :param vllm: whether requests carry vLLM's own fields; None: where it is vLLM.
     :param messages: a prompt of the kind that the run sends; the adapter's check needs one it was trained on.
     :param sampling: the fields that every request of the run carries (`temperature`, `top_p`, ...).
     :param timeout: seconds for each request.
     :raises ServeError: the server stopped answering.
     """
-    vllm = endpoint.version is not None if vllm is None else vllm
+    vllm = endpoint.is_vllm if vllm is None else vllm
     fixed = dict(sampling) if sampling is not None else {"temperature": 0.0, "top_p": 1.0}
     if sampling is None and vllm:
         fixed |= {"top_k": -1, "repetition_penalty": 1.0}
@@ -141,7 +141,7 @@ def check_schema(ask: _Asker, model: ServedModel, *, thinking: bool) -> Check:
         }
     }
     check = _canary(ask, model, by_format, thinking, "response_format")
-    old = _version(ask.endpoint.version) < GUIDED_JSON_REMOVED and ask.endpoint.version is not None
+    old = ask.endpoint.is_vllm and _version(ask.endpoint.version) < GUIDED_JSON_REMOVED
     if check.status == "fail" and old:
         # Newer servers answer 200 to guided_json and ignore it: it may only be tried where it exists.
         guided = _canary(ask, model, {"guided_json": CANARY_SCHEMA}, thinking, "guided_json")
@@ -152,7 +152,8 @@ def check_schema(ask: _Asker, model: ServedModel, *, thinking: bool) -> Check:
 def _canary(ask: _Asker, model: ServedModel, fields: Mapping[str, object], thinking: bool, by: str) -> Check:
     limit = 64
     if thinking:
-        limit = _room(ask.endpoint, model)
+        # A long thought, with a quarter of the context left for the prompt.
+        limit = min(1536, (ask.endpoint.context_of(model.id) or 2048) * 3 // 4)
     answer = ask(model.id, thinking=thinking, max_tokens=limit, **fields)
     if answer.status != 200:
         return Check("schema", "fail", f"the server answers {answer.status}: {answer.error}")
@@ -186,13 +187,6 @@ def _canary(ask: _Asker, model: ServedModel, fields: Mapping[str, object], think
     if not content.strip():
         advice += " and --structured-outputs-config.disable_any_whitespace true"
     return Check("schema", "fail", f"not enforced by {by}: got {seen!r}. {advice}", facts)
-
-
-def _room(endpoint: Endpoint, model: ServedModel) -> int:
-    """Tokens for a thought in whatever context the model, or the base under it, has beside the prompt."""
-    base = endpoint.base_of(model)
-    context = model.max_model_len or (base.max_model_len if base else None) or 2048
-    return min(1536, context * 3 // 4)
 
 
 def _parts(answer: Answer) -> tuple[str, str, str, str]:

@@ -1,6 +1,6 @@
 """`--serve peft`: the reference model behind the small part of the OpenAI API that the harness uses.
 
-Run by `serve.process` as `python -m serve.peft_server --port N --spec JSON`; not meant for load.
+Run by `serve.local.process` as `python -m serve.reference.server --port N --spec JSON`; not meant for load.
 """
 
 from __future__ import annotations
@@ -11,9 +11,9 @@ import json
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
-from serve.adapters import resolve
 from serve.errors import ServeError
-from serve.reference import Generated, Reference
+from serve.reference.model import Generated, Reference
+from serve.sources.resolve import resolve
 from serve.spec import ServeSpec
 
 
@@ -92,7 +92,7 @@ def completion(model: str, answer: Generated, *, logprobs: bool) -> dict[str, An
 
 def main() -> None:
     """Load the model, then serve it until the process is ended."""
-    parser = argparse.ArgumentParser(prog="python -m serve.peft_server")
+    parser = argparse.ArgumentParser(prog="python -m serve.reference.server")
     parser.add_argument("--host", default="127.0.0.1")
     parser.add_argument("--port", type=int, default=8000)
     parser.add_argument("--spec", required=True, help="a serve spec as JSON")

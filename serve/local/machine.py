@@ -38,7 +38,10 @@ def detect_device() -> Device:
 
 
 def check_device(device: Device) -> Device:
-    """:raises ServeError: a GPU is asked for, but the installed vLLM is the CPU build."""
+    """The device itself, if the installed vLLM can use it.
+
+    :raises ServeError: it is the GPU, but the installed vLLM is the CPU build.
+    """
     if device == "gpu" and cpu_build():
         raise ServeError(
             "the installed vLLM is the CPU build; for --device gpu install its own wheel: "
@@ -64,7 +67,10 @@ def free_port(host: str = LOOPBACK) -> int:
 
 
 def check_port(host: str, port: int) -> int:
-    """:raises ServeError: somebody listens on the port."""
+    """The port itself, if it is free.
+
+    :raises ServeError: another process listens on it.
+    """
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:

@@ -5,11 +5,11 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Generator, Mapping
 
-from serve.adapters import Resolved, resolve_adapter
-from serve.endpoint import Endpoint
+from serve.endpoint.endpoint import Endpoint
+from serve.endpoint.wire import Answer, UnreachableError
 from serve.errors import ServeError
+from serve.sources.resolve import Resolved, resolve_adapter
 from serve.spec import SERVED_NAME
-from serve.wire import Answer, UnreachableError
 
 ALLOW = "VLLM_ALLOW_RUNTIME_LORA_UPDATING"
 
@@ -17,7 +17,7 @@ ALLOW = "VLLM_ALLOW_RUNTIME_LORA_UPDATING"
 def parse_adapter(text: str) -> tuple[str, str]:
     """Split `name=source`.
 
-    :raises ServeError: there is no `=`, or the name is none.
+    :raises ServeError: there is no `=`, or what stands before it cannot be a model's name.
     """
     name, equals, source = text.partition("=")
     if not equals or not source or not SERVED_NAME.fullmatch(name):
@@ -31,8 +31,8 @@ def loaded(
 ) -> Generator[tuple[Endpoint, Mapping[str, Resolved]]]:
     """The endpoint with more adapters, name -> source, for as long as the context lasts.
 
-    The server reads the folder itself, so it has to see this machine's files (or their place must be the
-    same there, as on a shared volume).
+    The server reads the folder itself, so it must find it under the same path as this machine: it runs here,
+    or shares the volume.
 
     :raises ServeError: a source is not there, or the server does not take adapters, or not this one.
     """
@@ -62,7 +62,7 @@ def load(endpoint: Endpoint, name: str, adapter: Resolved) -> None:
 
 
 def unload(endpoint: Endpoint, name: str) -> None:
-    """Unload one adapter; a server that is gone, or has forgotten it, is as good."""
+    """Unload one adapter; no error where the server is gone, or no longer has it."""
     with contextlib.suppress(ServeError):
         _post(endpoint, "/unload_lora_adapter", {"lora_name": name})
 

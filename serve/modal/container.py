@@ -1,4 +1,4 @@
-"""What runs inside a container: the spec's vLLM, started and waited for by the code that does it locally.
+"""What runs inside a container: the spec's vLLM, started and waited for as on this machine.
 
 Knows nothing of Modal, so a test runs it as a plain process with the real vLLM.
 """
@@ -13,25 +13,25 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Literal
 
-from serve.process import LocalServer
+from serve.local.process import LocalServer
 from serve.spec import ServeSpec, is_folder
 
 MODELS = "/eighth-rank"
 """Where local folders of a spec lie in the container."""
 KEY = "VLLM_API_KEY"
-"""Set by a secret, vLLM asks every client for this key."""
+"""The variable of a Modal secret; where it is set, vLLM asks every client for this key."""
 
 
 def containerised(spec: ServeSpec) -> tuple[ServeSpec, Mapping[str, str]]:
     """The spec as it reads inside a container, and the folders to put there: here -> there.
 
-    Pure; a spec that is so already stays as it is.
+    Pure. A folder that lies in the container already stays where it is.
     """
     folders = [source for source in (spec.base, *spec.adapters.values()) if is_folder(source)]
     folders = [folder for folder in folders if not folder.startswith(MODELS)]
     there = {folder: f"{MODELS}/{number}-{Path(folder).name}" for number, folder in enumerate(folders)}
     adapters = {name: there.get(source, source) for name, source in spec.adapters.items()}
-    # In the container the base's folder has another name, and adapters were trained on the one it had here.
+    # An adapter's configuration names the base's folder on this machine, which is another in the container.
     aliases = spec.base_aliases
     if spec.base in there:
         aliases = (*aliases, spec.base, Path(spec.base).name)

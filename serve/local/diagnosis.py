@@ -28,10 +28,10 @@ def diagnose(log_path: Path) -> str:
     """What a log says about the server's death: the cause where it is a known one, and the last lines."""
     text = _read(log_path)
     advice = next((cure for sign, cure in CAUSES if sign in text), "")
-    return (f"To do: {advice}. " if advice else "") + last_words(log_path)
+    return (f"To do: {advice}. " if advice else "") + log_tail(log_path)
 
 
-def last_words(log_path: Path, lines: int = 12) -> str:
+def log_tail(log_path: Path, lines: int = 12) -> str:
     """The last lines of a log and its path, for an error message."""
     tail = [line.rstrip()[:240] for line in _read(log_path).splitlines() if line.strip()][-lines:]
     return "\n".join([f"The last lines of its log {log_path}:", *(f"  {line}" for line in tail)])

@@ -1,4 +1,4 @@
-"""`--serve modal`: an app on Modal for one session, or one that is deployed. Shaped like `LocalServer`."""
+"""`--serve modal`: an app on Modal for one session, or a deployed one, with the methods of `LocalServer`."""
 
 from __future__ import annotations
 
@@ -9,7 +9,8 @@ import sys
 from collections.abc import Generator, Mapping
 from typing import Any
 
-from serve.endpoint import Endpoint, Progress, attach, silent
+from serve.endpoint.attach import Progress, attach, silent
+from serve.endpoint.endpoint import Endpoint
 from serve.errors import ServeError
 from serve.spec import ServeSpec
 
@@ -30,16 +31,12 @@ class ModalServer:
         """What was started, for the record of a run. No secret."""
 
     @classmethod
-    def start(
-        cls, spec: ServeSpec, *, fast_boot: bool = False, api_key_env: str | None = None
-    ) -> ModalServer:
+    def start(cls, spec: ServeSpec, *, api_key_env: str | None = None) -> ModalServer:
         """An app for this session only. Nothing runs before `wait`, because Modal builds the image first.
 
-        :param fast_boot: eager instead of graphs; for smoke runs.
         :raises ServeError: the Modal client is not installed, or there is no token for it.
         """
         _modal()
-        spec = spec.model_copy(update={"eager": True}) if fast_boot else spec
         return cls(spec, f"eighth-rank-{spec.name}", api_key_env)
 
     @classmethod
@@ -90,6 +87,7 @@ class ModalServer:
 
 
 def _modal() -> Any:
+    # An optional package, and 0.9 s of importing where it is installed.
     try:
         import modal
     except ImportError as error:
@@ -98,12 +96,16 @@ def _modal() -> Any:
 
 
 def _app_module(spec: ServeSpec) -> Any:
-    """`serve.modal_app` for this spec. Modal wants apps at the top of modules: the spec goes by variable."""
+    """`serve.modal.app` for this spec, imported anew.
+
+    Modal takes only apps that are made while their module is imported, so the spec is handed over in an
+    environment variable, and the module is imported by name when the spec is known.
+    """
     os.environ["EIGHTH_RANK_SPEC_JSON"] = spec.model_dump_json()
     try:
-        if module := sys.modules.get("serve.modal_app"):
+        if module := sys.modules.get("serve.modal.app"):
             return importlib.reload(module)
-        return importlib.import_module("serve.modal_app")
+        return importlib.import_module("serve.modal.app")
     finally:
         del os.environ["EIGHTH_RANK_SPEC_JSON"]
 
@@ -121,7 +123,7 @@ def _explained(app_name: str) -> Generator[None]:
         ) from error
     except exception.NotFoundError as error:
         raise ServeError(
-            f"Modal: {error}. Deploy {app_name} with `modal deploy -m serve.modal_app`, and make the "
+            f"Modal: {error}. Deploy {app_name} with `modal deploy -m serve.modal.app`, and make the "
             "secret with `modal secret create huggingface-secret HF_TOKEN=...`"
         ) from error
     except (exception.Error, ConnectionError, OSError) as error:

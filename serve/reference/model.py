@@ -1,6 +1,6 @@
-"""The same model by other means: transformers and PEFT, and outlines for the schema. Slow, and trusted.
+"""The reference: the same model in transformers and PEFT, with outlines for the schema. Slow.
 
-It answers one question: did serving change the model? (`serve.parity`)
+It is there for one question, asked in `serve.reference.parity`: did serving change the model?
 """
 
 from __future__ import annotations
@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
-from serve.adapters import Resolution
 from serve.errors import ServeError
+from serve.sources.resolve import Resolution
 
 THINK_END = "</think>"
 TOP = 5
@@ -40,6 +40,7 @@ class Reference:
     """
 
     def __init__(self, resolution: Resolution) -> None:
+        # Optional packages, and 8 s of importing where they are installed.
         try:
             import outlines
             import torch
@@ -120,7 +121,7 @@ class Reference:
     def _decode(
         self, prompt: list[int], limit: int, schema: Mapping[str, Any] | None, stop: int | None = None
     ) -> tuple[list[int], list[Mapping[str, float]]]:
-        import torch
+        import torch  # loaded already: see __init__
         from transformers import LogitsProcessorList
 
         held = LogitsProcessorList()
