@@ -45,6 +45,10 @@ class Source(Protocol):
         """The served model that a task is asked of."""
         ...
 
+    def not_asked(self) -> Mapping[str, str]:
+        """Task -> why the model cannot be asked it."""
+        ...
+
 
 @dataclass(slots=True, eq=False)
 class _Entry:

@@ -82,7 +82,7 @@ class Relay:
             return known
         if verb == "plan":
             return self._plan(*argument)
-        return getattr(self._source(), verb)(argument)
+        return getattr(self._source(), verb)(*argument)
 
 
 class RelayError(RuntimeError):
@@ -105,15 +105,19 @@ class Link:
 
         :raises RelayError: the controller has no answer for it.
         """
-        return self._call("take", case)
+        return self._call("take", (case,))
 
     def take_all(self, task: str) -> Sequence[Answered]:
         """Every planned case of a task with its completions."""
-        return self._call("take_all", task)
+        return self._call("take_all", (task,))
 
     def model_of(self, task: str) -> str:
         """The served model that a task is asked of."""
-        return self._call("model_of", task)
+        return self._call("model_of", (task,))
+
+    def not_asked(self) -> Mapping[str, str]:
+        """Task -> why the model cannot be asked it."""
+        return self._call("not_asked", ())
 
     def _call(self, verb: str, argument: Any) -> Any:
         self._connection.send((verb, argument))

@@ -63,6 +63,7 @@ def preflight(
     model: str,
     *,
     thinking: bool = False,
+    schema: bool = True,
     vllm: bool | None = None,
     messages: Messages = PROMPT,
     sampling: Mapping[str, object] | None = None,
@@ -71,6 +72,7 @@ def preflight(
     """Check the server as a run is going to use it: a few requests, short but for the one that lets it think.
 
     :param thinking: whether the run asks this model to think before it answers.
+    :param schema: whether the run holds this model's answers to a schema; where not, none has to be enforced.
     :param vllm: whether requests carry vLLM's own fields; None: where it is vLLM.
     :param messages: a prompt of the kind that the run sends; the adapter's check needs one it was trained on.
     :param sampling: the fields that every request of the run carries (`temperature`, `top_p`, ...).
@@ -88,7 +90,9 @@ def preflight(
     entry = endpoint.choose(model)
     return [
         served,
-        check_schema(asker, entry, thinking=thinking),
+        check_schema(asker, entry, thinking=thinking)
+        if schema
+        else Check("schema", "skip", "this run sends no schema, so none has to be enforced"),
         check_adapter(asker, entry),
         check_version(endpoint.version),
         check_sampling(fixed, vllm=vllm),
@@ -170,9 +174,9 @@ def _canary(ask: _Asker, model: ServedModel, fields: Mapping[str, object], think
         return Check(
             "schema",
             "fail",
-            "enforced from the first token, so that nothing can be thought: the server has no reasoning "
-            f"parser. Start vLLM with --reasoning-parser qwen3 ({HOW})",
-            facts,
+            "enforced from the first token, so that nothing can be thought. If the model does think, start "
+            f"vLLM with --reasoning-parser qwen3 ({HOW})",
+            {**facts, "thinks": "no"},
         )
     if thinking and reasoning and not content and read.finish == "length":
         return Check("schema", "warn", f"still reasoning after {limit} tokens, so not decided", facts)
