@@ -86,6 +86,7 @@ class Evaluate:
         *arguments: str,
         least: float = 0.5,
         gates: str | None = None,
+        preflight: bool = False,
         env: Mapping[str, str] | None = None,
     ) -> Ended:
         self.count += 1
@@ -93,7 +94,8 @@ class Evaluate:
         file = self.tmp_path / "gates.toml"
         file.write_text(GATES.format(least=least) if gates is None else gates)
         url = server if isinstance(server, str) else server.base_url
-        command = ["--no-preflight", "-m", "move", "--base-url", url]
+        command = ["-m", "move", "--base-url", url]
+        command += [] if preflight else ["--no-preflight"]
         command += ["--gates", str(file), "--run-dir", str(folder)]
         if "--puzzles" not in arguments:
             command += ["--puzzles", str(self.puzzles)]

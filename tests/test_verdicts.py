@@ -93,7 +93,8 @@ def test_a_test_that_breaks_keeps_a_run_from_promoting(
     ended = evaluate(server, "-n", workers, "-m", "move or not cases", "evals/test_moves.py", mine)
     assert ended.status == 1
     assert verdict(ended.output).startswith(word)
-    assert "test_mine.py::test_it" in ended.output
+    named = [line for line in ended.output.splitlines() if line.startswith(("FAIL  ", "INCONCLUSIVE  "))]
+    assert any("::test_it" in line for line in named)
 
 
 def test_a_crashed_worker_keeps_a_run_from_promoting(
@@ -252,3 +253,45 @@ def test_a_key_that_the_server_echoes_is_kept_nowhere(evaluate: Evaluate) -> Non
         ended = evaluate(server, "--api-key-env", "SECRET_FOR_TEST", "--junit-xml", str(junit), env=key)
     kept = "".join(path.read_text() for path in ended.folder.iterdir())
     assert "k3y-v4lue" not in kept + ended.output + junit.read_text()
+
+
+class Held(Everything):
+    """A server that holds answers to their schema, and does not think."""
+
+    async def __call__(self, body: Body) -> web.StreamResponse:
+        schema = body.get("response_format", {}).get("json_schema", {}).get("schema", {})
+        canary = schema.get("properties", {}).get("canary")
+        return chat(json.dumps({"canary": canary["enum"][0]})) if canary else await super().__call__(body)
+
+
+@pytest.mark.parametrize("workers", ["0", "2"])
+def test_a_task_that_the_model_cannot_be_asked_is_left_out_and_said(evaluate: Evaluate, workers: str) -> None:
+    """Audit 13: reasoning on a model that does not think, with the README's own command."""
+    with Loopback(Held()) as server:
+        ended = evaluate(server, "-n", workers, "-m", "move or reasoning", preflight=True)
+        assert ended.status == 0, ended.output
+        assert "reasoning is left out: adapter does not think" in ended.output
+        assert verdict(ended.output) == "promote, on move alone"
+        assert len(ended.outcomes) == N
+        assert ended.manifest["not_asked"].keys() == {"reasoning"}
+        alone = evaluate(server, "-n", workers, "-m", "reasoning", preflight=True)
+        assert alone.status == 4
+        assert "--reasoning-parser" in alone.output
+
+
+def test_only_a_schema_that_is_sent_has_to_be_enforced(evaluate: Evaluate, server: Loopback) -> None:
+    """Audit 14: `--constrain none` sends none."""
+    free = evaluate(server, "--constrain", "none", preflight=True)
+    assert free.status == 0, free.output
+    held = evaluate(server, preflight=True)
+    assert held.status == 4
+    assert "not enforced" in held.output
+
+
+def test_a_model_without_a_stored_format_is_not_a_failure(evaluate: Evaluate) -> None:
+    """Audit 19: it is inconclusive, with the command that stores one."""
+    with Loopback(Everything(), models=("base", "newcomer")) as server:
+        ended = evaluate(server, "-m", "reasoning or move", "--model", "newcomer", "--limit", "3", least=0.0)
+    assert ended.status == 1
+    assert verdict(ended.output).startswith("not enough evidence")
+    assert "--snapshot-update" in ended.output
