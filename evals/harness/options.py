@@ -9,7 +9,7 @@ from typing import Any, Literal, cast, get_args
 
 import pytest
 
-from evals.asking.client import Sampling
+from evals.asking.body import Sampling
 from evals.tasks import TASKS
 from evals.words import Constraint, Notation
 

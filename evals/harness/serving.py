@@ -8,7 +8,7 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
-from evals.asking.client import chat_body
+from evals.asking.body import chat_body
 from evals.harness.options import Options
 from evals.words import Request
 from serve.endpoint import Endpoint, ServedModel, attach

@@ -13,8 +13,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from evals.asking import client
+from evals.asking.body import chat_body
 from evals.asking.broker import Answered, Broker, BrokerClosedError
+from evals.asking.client import Client
 from evals.harness.options import Options
 from evals.harness.serving import Say, Serving, check, serving
 from evals.puzzles.puzzle import Puzzle
@@ -27,7 +28,7 @@ from serve.spec import load_spec
 VERSIONS_OF = (
     "eighth-rank",
     "chess",
-    "openai",
+    "aiohttp",
     "pydantic",
     "pytest",
     "pytest-xdist",
@@ -169,7 +170,7 @@ class Session:
     def _start_broker(self, endpoint: Endpoint) -> None:
         assert self.run is not None
         run, options = self.run, self.options
-        http = client.open_client(
+        client = Client(
             endpoint.base_url,
             endpoint.headers(),
             concurrency=options.concurrency,
@@ -179,7 +180,7 @@ class Session:
         contexts = {task: endpoint.context_of(model) for task, model in self.models.items()}
 
         async def ask(case: Case, request: Request) -> Completion:
-            body = client.chat_body(
+            body = chat_body(
                 request,
                 self.models[case.task],
                 options.sampling,
@@ -187,13 +188,13 @@ class Session:
                 vllm=endpoint.version is not None,
                 context=contexts[case.task],
             )
-            return await client.ask(http, body)
+            return await client.ask(body)
 
         def record(case: Case, turn: int, completion: Completion) -> None:
             run.add_completion(case, turn, completion, self.models[case.task])
 
         self._broker = Broker(
-            ask, self.tasks, concurrency=options.concurrency, record=record, close=http.close
+            ask, self.tasks, concurrency=options.concurrency, record=record, close=client.close
         )
         self._broker.plan(self.plan.cases.values())
 
