@@ -90,6 +90,10 @@ class Completion:
     reasoning: str | None = None
     finish_reason: str | None = None
     refusal: str | None = None
+    malformed: str | None = None
+    """Set where the server's message was not of the documented shape; why, with the start of what came."""
+    model: str | None = None
+    """Who answered, in the server's words: a gateway that fell back to another model shows here."""
     prompt_tokens: int | None = None
     completion_tokens: int | None = None
     latency: float = 0.0

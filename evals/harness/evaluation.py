@@ -10,8 +10,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from evals.asking import client
+from evals.asking.body import chat_body
 from evals.asking.broker import Answered, Broker, BrokerClosedError
+from evals.asking.client import Client
 from evals.harness.case_builder import Selection
 from evals.harness.manifest import VERSIONS_OF
 from evals.harness.options import Options
@@ -196,7 +197,7 @@ class Evaluation:
     def _start_broker(self, endpoint: Endpoint, checked: Checked) -> None:
         assert self.run is not None
         run, options = self.run, self.options
-        http = client.open_client(
+        client = Client(
             endpoint.base_url,
             endpoint.headers(),
             concurrency=options.concurrency,
@@ -206,21 +207,22 @@ class Evaluation:
 
         async def ask(case: Case, request: Request) -> Completion:
             model = self.models[case.task]
-            body = client.chat_body(
+            body = chat_body(
                 request,
                 model,
                 options.sampling,
                 sample=case.sample,
                 vllm=endpoint.is_vllm,
                 context=contexts[case.task],
+                schema_by=checked.schema_by.get(model, "response_format"),
             )
-            return await client.ask(http, body)
+            return await client.ask(body)
 
         def record(case: Case, turn: int, completion: Completion) -> None:
             run.add_completion(case, turn, completion, self.models[case.task])
 
         self._broker = Broker(
-            ask, self.tasks, concurrency=options.concurrency, record=record, close=http.close
+            ask, self.tasks, concurrency=options.concurrency, record=record, close=client.close
         )
         self._broker.plan(self.plan.asked)
 

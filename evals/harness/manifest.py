@@ -14,7 +14,7 @@ from evals.tasks import TASKS, TaskSettings, build_tasks, cases_for, prompts_use
 VERSIONS_OF = (
     "eighth-rank",
     "chess",
-    "openai",
+    "aiohttp",
     "pydantic",
     "pytest",
     "pytest-xdist",

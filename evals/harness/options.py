@@ -10,7 +10,7 @@ from typing import Annotated, Any, Literal, get_args, get_type_hints
 
 import pytest
 
-from evals.asking.client import Sampling
+from evals.asking.body import Sampling
 from evals.harness.values import absolute, comma_separated, number, rating_band, seconds, whole
 from evals.tasks import TASKS
 from evals.words import Constraint, Notation

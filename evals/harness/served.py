@@ -8,7 +8,7 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
-from evals.asking.client import chat_body
+from evals.asking.body import SchemaBy, chat_body
 from evals.harness.options import Options
 from evals.words import Request
 from serve.endpoint.attach import attach
@@ -144,7 +144,7 @@ class Checked:
     checks: Sequence[Mapping[str, Any]] = ()
     not_asked: Mapping[str, str] = dataclasses.field(default_factory=dict[str, str])
     """Task -> why the model cannot be asked it."""
-    schema_by: Mapping[str, str] = dataclasses.field(default_factory=dict[str, str])
+    schema_by: Mapping[str, SchemaBy] = dataclasses.field(default_factory=dict[str, SchemaBy])
     """Model -> the field by which the server takes a schema, where it is not `response_format`."""
 
 
@@ -164,7 +164,7 @@ def check_models(endpoint: Endpoint, asked: Iterable[Asked], options: Options, s
         groups.setdefault(kind, []).append(each)
     found: list[dict[str, Any]] = []
     not_asked: dict[str, str] = {}
-    schema_by: dict[str, str] = {}
+    schema_by: dict[str, SchemaBy] = {}
     refused: list[Check] = []
     for (model, _, _), members in groups.items():
         checks = _preflight(endpoint, members[0], options)

@@ -50,8 +50,8 @@ class Run:
         return (self.folder / name).open("a", encoding="utf-8", buffering=1)
 
     def add_completion(self, case: Case, turn: int, completion: Completion, model: str) -> None:
-        """Keep one completion, the moment it arrives."""
-        line = {"case": case.key, "task": case.task, "model": model, "turn": turn, **asdict(completion)}
+        """Keep one completion, the moment it arrives, with the model that was asked for it."""
+        line = {"case": case.key, "task": case.task, "asked": model, "turn": turn, **asdict(completion)}
         with self._lock:
             if not self._completions.closed:
                 self._completions.write(json.dumps(line) + "\n")
