@@ -60,7 +60,7 @@ class Case:
         """
         parts = [self.puzzle.set, self.puzzle.id, *([self.variant] if self.variant else [])]
         copy = ("~mirrored" if self.mirrored else "") + (f"~s{self.sample}" if self.sample else "")
-        return "/".join(part.translate(_ESCAPES) for part in parts) + copy
+        return storable("/".join(part.translate(_ESCAPES) for part in parts)) + copy
 
     @property
     def key(self) -> str:
@@ -89,6 +89,10 @@ class Completion:
     reasoning: str | None = None
     finish_reason: str | None = None
     refusal: str | None = None
+    malformed: str | None = None
+    """Set where the server's message was not of the documented shape; why, with the start of what came."""
+    model: str | None = None
+    """Who answered, in the server's words: a gateway that fell back to another model shows here."""
     prompt_tokens: int | None = None
     completion_tokens: int | None = None
     latency: float = 0.0
@@ -144,21 +148,21 @@ class Record:
         return cls(
             case=case.key,
             task=case.task,
-            set=case.puzzle.set,
-            puzzle=case.puzzle.id,
+            set=storable(case.puzzle.set),
+            puzzle=storable(case.puzzle.id),
             position=canonical(case.puzzle.board()),
             rating=case.puzzle.rating,
             outcome=verdict.outcome,
             variant=case.variant,
             sample=case.sample,
             mirrored=case.mirrored,
-            model=model,
-            themes=case.puzzle.themes,
-            move=None if verdict.move is None else _storable(verdict.move),
-            solution=None if verdict.solution is None else _storable(verdict.solution),
-            detail=_storable(verdict.detail),
+            model=storable(model),
+            themes=tuple(map(storable, case.puzzle.themes)),
+            move=None if verdict.move is None else storable(verdict.move),
+            solution=None if verdict.solution is None else storable(verdict.solution),
+            detail=storable(verdict.detail),
             checks={
-                name: _storable(value) if isinstance(value, str) else value
+                name: storable(value) if isinstance(value, str) else value
                 for name, value in verdict.checks.items()
             },
         )
@@ -194,7 +198,7 @@ class Record:
 _RECORD = TypeAdapter(Record)
 
 
-def _storable(text: str) -> str:
+def storable(text: str) -> str:
     """Text with lone surrogates, which no file takes, as escapes."""
     return text.encode("utf-8", "backslashreplace").decode()
 
