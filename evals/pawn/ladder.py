@@ -14,8 +14,9 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
-from evals.results.comparison import StoredRun, check_comparable, compare, pairs_by_set, read_run
+from evals.results.comparison import check_comparable, compare, pairs_by_set
 from evals.results.run import now
+from evals.results.stored_run import StoredRun, read_run
 from evals.statistics.paired import mcnemar
 from serve.endpoint.endpoint import Endpoint
 from serve.local.process import LocalServer

@@ -51,18 +51,22 @@ class Run:
         """How many completions each other model sent, in the server's words, by the model that was asked."""
         self._judged: set[str] = set()
         self._lock = threading.Lock()
-        try:
-            self._claim("run.json").close()
-            self._completions = self._claim("completions.jsonl")
-            self._verdicts = self._claim("verdicts.jsonl")
-        except FileExistsError as error:
-            raise FileExistsError(
-                f"{printable(str(folder))} already holds a run: give another --run-dir"
-            ) from error
+        with contextlib.ExitStack() as undo:
+            self._claim("run.json", undo).close()
+            self._completions = self._claim("completions.jsonl", undo)
+            self._verdicts = self._claim("verdicts.jsonl", undo)
+            undo.pop_all()
         self.save()
 
-    def _claim(self, name: str) -> IO[str]:
-        return (self.folder / name).open("x", encoding="utf-8", buffering=1)
+    def _claim(self, name: str, undo: contextlib.ExitStack) -> IO[str]:
+        path = self.folder / name
+        try:
+            file = path.open("x", encoding="utf-8", buffering=1)
+        except FileExistsError as error:
+            taken = f"{printable(str(self.folder))} already holds a run: give another --run-dir"
+            raise FileExistsError(taken) from error
+        undo.callback(path.unlink)
+        return file
 
     def add_completion(self, case: Case, turn: int, completion: Completion, model: str) -> None:
         """Keep one completion, the moment it arrives, with the model that was asked for it."""

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from pydantic import BaseModel, ValidationError
+
 from evals.words import Record
 from serve.printable import printable
 
@@ -23,6 +25,8 @@ class StoredRun:
     folder: Path
     manifest: Mapping[str, Any]
     records: Mapping[str, Record]
+    planned: Mapping[str, int]
+    """How many cases of each task the session set out to judge, as far as it said so."""
 
     @property
     def name(self) -> str:
@@ -38,8 +42,7 @@ class StoredRun:
     @property
     def unjudged(self) -> int:
         """How many cases were planned but not judged."""
-        planned: Mapping[str, int] = self.manifest.get("planned", {})
-        return max(0, sum(planned.values()) - len(self.records))
+        return max(0, sum(self.planned.values()) - len(self.records))
 
 
 def read_run(folder: Path) -> StoredRun:
@@ -47,7 +50,8 @@ def read_run(folder: Path) -> StoredRun:
 
     :raises RunError: a file is not there or damaged.
     """
-    return StoredRun(folder, _read_manifest(folder / "run.json"), _read_records(folder / "verdicts.jsonl"))
+    manifest, planned = _read_manifest(folder / "run.json")
+    return StoredRun(folder, manifest, _read_records(folder / "verdicts.jsonl"), planned)
 
 
 def _read(path: Path) -> bytes:
@@ -58,16 +62,21 @@ def _read(path: Path) -> bytes:
         raise RunError(f"{folder} is not a run: {path.name} cannot be read: {error.strerror}") from error
 
 
-def _read_manifest(path: Path) -> Mapping[str, Any]:
+class _Plan(BaseModel):
+    """The part of a manifest that has to be of a certain form."""
+
+    planned: dict[str, int] = {}
+
+
+def _read_manifest(path: Path) -> tuple[Mapping[str, Any], Mapping[str, int]]:
     content = _read(path)
     try:
         manifest = json.loads(content)
-    except (ValueError, RecursionError) as error:
-        raise RunError(f"{printable(str(path))} is not JSON: {printable(str(error))}") from error
-    try:
-        return _MANIFEST.validate_python(manifest)
+        return manifest, _Plan.model_validate(manifest).planned
     except ValidationError as error:
         raise RunError(f"{printable(str(path))} is not the manifest of a run") from error
+    except (ValueError, RecursionError) as error:
+        raise RunError(f"{printable(str(path))} is not JSON: {printable(str(error))}") from error
 
 
 def _read_records(path: Path) -> Mapping[str, Record]:
