@@ -32,13 +32,15 @@ def test_the_board_is_turned_to_the_solver() -> None:
     rows = explain(Case("move", puzzle), Verdict(Outcome.MISSED, detail="x")).splitlines()
     assert rows[1].startswith("1 · ♔")
     assert rows[9] == "  h g f e d c b a"
+    assert "; Black to move: " in rows[10]
+    assert rows[11] == "rating 800, no themes"
 
 
 def test_the_board_is_the_one_in_front_of_the_move_that_decided() -> None:
     puzzle = Puzzle("line", BACK_RANK.fen, ("a3a2", "h2h3", "h7h6", "d1d8"), 800)
     verdict = Verdict(Outcome.MISSED, detail="x", checks={"ply": 2})
     assert puzzle.board(2).fen() in explain(Case("line", puzzle), verdict)
-    for ply in (4, -1, True, 1.5, None):
+    for ply in (3, 4, -1, True, 1.5, None):
         text = explain(Case("line", puzzle), replace(verdict, checks={"ply": ply}))
         assert puzzle.board(1 if ply is True else 0).fen() in text
 

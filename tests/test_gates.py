@@ -275,6 +275,7 @@ def test_a_gate_of_a_task_that_was_not_asked_is_inconclusive_and_named() -> None
     results = judge([CLOSED, SOLVED], records(100, 0))
     assert verdicts(results) == {"complete": PASS, "closed": INCONCLUSIVE, "solved": PASS}
     assert results[1].sentence == "closed: no reasoning case was asked, so this gate is not judged"
+    assert [result.judged for result in results] == [True, False, True]
     assert overall(results) is INCONCLUSIVE
 
 

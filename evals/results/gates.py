@@ -67,6 +67,8 @@ class GateResult:
     sentence: str
     seen: int = 0
     cases: int = 0
+    judged: bool = True
+    """False where the gate's task was not asked."""
 
 
 NO_ANSWER = Verdict(Outcome.UNANSWERED)
@@ -208,7 +210,8 @@ def _decide(gate: Gate, bounds: RateBounds) -> Decision:
 def _not_asked(gate: Gate, planned: Planned) -> GateResult:
     why = planned.not_asked.get(gate.task)
     sentence = f"{gate.name}: no {gate.task} case was asked" + (f" ({printable(why)})" if why else "")
-    return GateResult(gate.name, Decision.INCONCLUSIVE, f"{sentence}, so this gate is not judged")
+    sentence += ", so this gate is not judged"
+    return GateResult(gate.name, Decision.INCONCLUSIVE, sentence, judged=False)
 
 
 def _undecided(result: GateResult, why: str) -> GateResult:
