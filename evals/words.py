@@ -61,7 +61,7 @@ class Case:
         """
         parts = [self.puzzle.set, self.puzzle.id, *([self.variant] if self.variant else [])]
         copy = ("~mirrored" if self.mirrored else "") + (f"~s{self.sample}" if self.sample else "")
-        return "/".join(part.translate(_ESCAPES) for part in parts) + copy
+        return storable("/".join(part.translate(_ESCAPES) for part in parts)) + copy
 
     @property
     def key(self) -> str:
@@ -149,21 +149,21 @@ class Record:
         return cls(
             case=case.key,
             task=case.task,
-            set=case.puzzle.set,
-            puzzle=case.puzzle.id,
+            set=storable(case.puzzle.set),
+            puzzle=storable(case.puzzle.id),
             position=canonical(case.puzzle.board()),
             rating=case.puzzle.rating,
             outcome=verdict.outcome,
             variant=case.variant,
             sample=case.sample,
             mirrored=case.mirrored,
-            model=model,
-            themes=case.puzzle.themes,
-            move=None if verdict.move is None else _storable(verdict.move),
-            solution=None if verdict.solution is None else _storable(verdict.solution),
-            detail=_storable(verdict.detail),
+            model=storable(model),
+            themes=tuple(map(storable, case.puzzle.themes)),
+            move=None if verdict.move is None else storable(verdict.move),
+            solution=None if verdict.solution is None else storable(verdict.solution),
+            detail=storable(verdict.detail),
             checks={
-                name: _storable(value) if isinstance(value, str) else value
+                name: storable(value) if isinstance(value, str) else value
                 for name, value in verdict.checks.items()
             },
         )
@@ -199,7 +199,7 @@ class Record:
 _RECORD = TypeAdapter(Record)
 
 
-def _storable(text: str) -> str:
+def storable(text: str) -> str:
     """Text with lone surrogates, which no file takes, as escapes."""
     return text.encode("utf-8", "backslashreplace").decode()
 

@@ -121,21 +121,27 @@ def test_a_named_check_can_be_a_rate() -> None:
     assert (result.seen, result.cases, result.verdict) == (49, 50, PASS)
 
 
-@pytest.mark.parametrize("value", [None, 1, "True"])
+@pytest.mark.parametrize("value", [False, 1, "True"])
 def test_only_true_counts_as_a_check_that_holds(value: Any) -> None:
     cases = [record(number=n, checks={"closed": value}) for n in range(50)]
     assert judge_gate(gate(rate="checks.closed", at_least=0.5), cases).verdict is FAIL
 
 
-def test_a_check_that_says_nothing_does_not_help_an_upper_limit_to_pass() -> None:
-    """A model that says nothing at all is not one that never puts the answer into its trace."""
-    one = gate(rate="checks.answer_in_trace", at_most=0.1)
-    clean = [record(number=n, checks={"answer_in_trace": False}) for n in range(60)]
-    silent = [record(number=n, checks={"answer_in_trace": None} if n % 2 else {}) for n in range(60)]
-    assert judge_gate(one, clean).verdict is PASS
-    result = judge_gate(one, silent)
-    assert result.verdict is INCONCLUSIVE
-    assert result.sentence.endswith("the check says nothing about too many of them")
+@pytest.mark.parametrize("checks", [{"closed": None}, {}])
+@pytest.mark.parametrize("limit", ["at_least", "at_most"])
+@pytest.mark.parametrize(("unknown", "decided"), [(0, True), (3, True), (30, False), (60, False)])
+def test_a_check_that_says_nothing_about_a_case_decides_nothing(
+    checks: dict[str, None], limit: str, unknown: int, decided: bool
+) -> None:
+    """A model that says nothing does not pass a limit on what it must not say, nor fail for what it did not.
+
+    60 cases, all False where the check says something, against a limit of 20%.
+    """
+    cases = [record(number=n, checks=checks if n < unknown else {"closed": False}) for n in range(60)]
+    result = judge_gate(gate(rate="checks.closed", **{limit: 0.2}), cases)
+    verdict = PASS if limit == "at_most" else FAIL
+    assert result.verdict is (verdict if decided else INCONCLUSIVE)
+    assert result.sentence.endswith("the check says nothing about too many of them") is not decided
 
 
 def test_a_case_without_an_answer_is_no_evidence() -> None:
@@ -275,6 +281,7 @@ def test_a_gate_of_a_task_that_was_not_asked_is_inconclusive_and_named() -> None
     results = judge([CLOSED, SOLVED], records(100, 0))
     assert verdicts(results) == {"complete": PASS, "closed": INCONCLUSIVE, "solved": PASS}
     assert results[1].sentence == "closed: no reasoning case was asked, so this gate is not judged"
+    assert [result.judged for result in results] == [True, False, True]
     assert overall(results) is INCONCLUSIVE
 
 

@@ -5,7 +5,6 @@ rules.
 from __future__ import annotations
 
 import csv
-import dataclasses
 import itertools
 import random
 import shutil
@@ -20,10 +19,9 @@ from hypothesis import strategies as st
 
 from evals.puzzles.puzzle import Puzzle, parse_row
 from evals.reading.moves import read_move
-from evals.results.explain import explain
 from evals.tasks.grading import gives_checkmate, judge_move
-from evals.words import Case, Notation, Outcome, Verdict
-from tests.positions import BACK_RANK, random_board, random_puzzles
+from evals.words import Notation, Outcome, Verdict
+from tests.positions import random_board, random_puzzles
 
 SETS = Path(__file__).parents[1] / "evals" / "sets"
 seeds = st.integers(0, 2**32)
@@ -318,20 +316,3 @@ def test_a_solution_solves_and_any_other_move_only_with_mate(source: str) -> Non
             assert gives_checkmate(board, move) is mates
             expected = Outcome.SOLVED if mates or move.uci() == solution else Outcome.MISSED
             assert judge_move(board, solution, move.uci(), "uci").outcome is expected, (puzzle.id, move)
-
-
-def test_explain_shows_board_moves_and_link() -> None:
-    puzzle = dataclasses.replace(BACK_RANK, game_url="https://example.org/1#2")
-    case = Case("move", puzzle)
-    text = explain(case, judge_move(puzzle.board(), "d1d8", "d1d7", "uci"))
-    assert "1 · · · ♖ · · ♔ ·" in text
-    assert "missed: played Rd7 (d1d7), best Rd8# (d1d8)" in text
-    assert "White to move" in text
-    assert "https://example.org/1#2" in text
-
-
-def test_explain_turns_the_board_to_the_solver() -> None:
-    puzzle = Puzzle("black", "4r1k1/5ppp/8/8/8/8/4RPPP/6K1 w - - 0 1", ("e2a2", "e8e1"), 800)
-    rows = explain(Case("move", puzzle), Verdict(Outcome.UNANSWERED)).splitlines()
-    assert rows[0].startswith("1 · ♔")
-    assert rows[8] == "  h g f e d c b a"

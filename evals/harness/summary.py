@@ -53,7 +53,7 @@ def write_summary(
     for line in [*notes, *(f"warning  {warning}" for warning in evaluation.warnings)]:
         write(line)
     write(f"run      {evaluation.run.folder} ({evaluation.seconds:.0f} s)")
-    write(f"verdict  {report.conclusion(evaluation.results)}", bold=True)
+    write(f"verdict  {report.conclusion(evaluation.results, evaluation.plan.planned)}", bold=True)
 
 
 def mistake_lines(records: Sequence[Record], node_ids: Mapping[str, str]) -> list[str]:

@@ -67,6 +67,8 @@ class GateResult:
     sentence: str
     seen: int = 0
     cases: int = 0
+    judged: bool = True
+    """False where the gate's task was not asked."""
 
 
 NO_ANSWER = Verdict(Outcome.UNANSWERED)
@@ -145,7 +147,10 @@ def judge_incidents(incidents: Incidents) -> list[GateResult]:
 
 
 def judge_gate(gate: Gate, records: Sequence[Record]) -> GateResult:
-    """Judge one gate on answered cases."""
+    """Judge one gate on answered cases.
+
+    Where a check says nothing about a case, the verdict has to be the same whatever it might have said.
+    """
     cases = [record for record in records if gate.looks_at(record)]
     title = f"{gate.name}: {gate.task} {gate.rate}"
     if not cases:
@@ -162,11 +167,10 @@ def judge_gate(gate: Gate, records: Sequence[Record]) -> GateResult:
         f"so {bound} at {100 * gate.confidence:g}% confidence"
     )
     result = GateResult(gate.name, verdict, sentence, seen, len(cases))
-    if gate.at_most is not None and verdict is Decision.PASS:
-        worst = rate_bounds(by_position(cases, gate.may_have), gate.confidence)
-        if _decide(gate, worst) is not Decision.PASS:
-            return _undecided(result, "the check says nothing about too many of them")
-    return result
+    other = _decide(gate, rate_bounds(by_position(cases, gate.may_have), gate.confidence))
+    if verdict in (Decision.INCONCLUSIVE, other):
+        return result
+    return _undecided(result, "the check says nothing about too many of them")
 
 
 def fails_anyway(gate: Gate, records: Sequence[Record], deselected: int) -> bool:
@@ -180,9 +184,10 @@ def fails_anyway(gate: Gate, records: Sequence[Record], deselected: int) -> bool
         own, and may belong to the gate.
     """
     good = gate.at_most is None
+    has = gate.may_have if good else gate.has
     cases = [record for record in records if gate.looks_at(record)]
-    answered = by_position([record for record in cases if record.answered], gate.has)
-    hoped = by_position(cases, lambda record: gate.has(record) if record.answered else good)
+    answered = by_position([record for record in cases if record.answered], has)
+    hoped = by_position(cases, lambda record: has(record) if record.answered else good)
     hoped += [(int(good), 1)] * deselected
     rate = rate_bounds(hoped, gate.confidence).rate
     n = min(rate_bounds(clusters, gate.confidence).effective for clusters in (answered, hoped))
@@ -208,7 +213,8 @@ def _decide(gate: Gate, bounds: RateBounds) -> Decision:
 def _not_asked(gate: Gate, planned: Planned) -> GateResult:
     why = planned.not_asked.get(gate.task)
     sentence = f"{gate.name}: no {gate.task} case was asked" + (f" ({printable(why)})" if why else "")
-    return GateResult(gate.name, Decision.INCONCLUSIVE, f"{sentence}, so this gate is not judged")
+    sentence += ", so this gate is not judged"
+    return GateResult(gate.name, Decision.INCONCLUSIVE, sentence, judged=False)
 
 
 def _undecided(result: GateResult, why: str) -> GateResult:

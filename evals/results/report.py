@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from statistics import mean
 
-from evals.results.gates import GateResult, overall
-from evals.statistics.paired import Paired, difference_interval, mcnemar
-from evals.statistics.rates import Decision, interval
+from evals.results.gates import GateResult, Planned, by_position, overall
+from evals.statistics.clustered import rate_bounds
+from evals.statistics.paired import Paired, difference_interval
+from evals.statistics.rates import Decision
+from evals.statistics.relative import two_sided
 from evals.statistics.samples import consistency, pass_at_k
 from evals.statistics.strength import Rating, RatingBound, Result, performance
+from evals.tasks import TASKS
 from evals.words import Outcome, Record
+from serve.printable import printable
 
 CONCLUSIONS = {
-    Decision.PASS: "promote: every gate passed",
+    Decision.PASS: "promote",
     Decision.FAIL: "do not promote",
     Decision.INCONCLUSIVE: "not enough evidence",
 }
@@ -23,34 +27,37 @@ CONCLUSIONS = {
 def outcome_table(records: Iterable[Record]) -> list[str]:
     """One row for each task and set (board: skill), one column for each outcome that occurred.
 
-    The solved share has its two-sided 95% interval (exact); unanswered cases are not in it.
+    The solved share has its two-sided 95% interval (exact; samples and overlapping sets weighed by their
+    positions); unanswered cases are not in it.
     """
-    groups: dict[tuple[str, str], Counter[str]] = {}
+    groups: dict[tuple[str, str], list[Record]] = {}
     for record in records:
-        name = record.variant or record.set
-        if record.mirrored:
-            name += " mirrored"
-        groups.setdefault((record.task, name), Counter())[record.outcome] += 1
-    seen = [outcome for outcome in Outcome if any(counts[outcome] for counts in groups.values())]
+        name = printable(record.variant or record.set) + (" mirrored" if record.mirrored else "")
+        groups.setdefault((printable(record.task), name), []).append(record)
+    seen = [o for o in Outcome if any(record.outcome is o for group in groups.values() for record in group)]
     rows = [["task", "set", "cases", *(outcome.value for outcome in seen), "solved share (95% interval)"]]
-    for (task, name), counts in sorted(groups.items()):
-        share = solved_share(counts[Outcome.SOLVED], counts.total() - counts[Outcome.UNANSWERED])
-        rows.append([task, name, str(counts.total()), *(str(counts[outcome]) for outcome in seen), share])
+    for (task, name), group in sorted(groups.items()):
+        counts = Counter(record.outcome for record in group)
+        rows.append(
+            [task, name, str(len(group)), *(str(counts[outcome]) for outcome in seen), solved_share(group)]
+        )
     return align(rows, left=2)
+
+
+def solved_share(records: Iterable[Record]) -> str:
+    """`61.0% (56.1% to 65.7%)`, or a dash where nothing was answered."""
+    answered = [record for record in records if record.answered]
+    if not answered:
+        return "-"
+    # Each of the two ends may be wrong 2.5 times in a hundred.
+    bounds = rate_bounds(by_position(answered, lambda record: record.solved), 0.975)
+    return f"{bounds.rate:.1%} ({bounds.low:.1%} to {bounds.high:.1%})"
 
 
 def mistakes_to_show(records: Iterable[Record], n: int) -> list[Record]:
     """The first `n` mistakes; missed moves first, because a board tells most about them."""
-    mistakes = [r for r in records if r.outcome not in (Outcome.SOLVED, Outcome.UNANSWERED)]
-    return sorted(mistakes, key=lambda r: (r.task != "move", r.outcome != Outcome.MISSED))[:n]
-
-
-def solved_share(solved: int, n: int) -> str:
-    """`61.0% (56.1% to 65.7%)`, or a dash where nothing was answered."""
-    if not n:
-        return "-"
-    low, high = interval(solved, n, 0.95)
-    return f"{solved / n:.1%} ({low:.1%} to {high:.1%})"
+    mistakes = [record for record in records if record.answered and not record.solved]
+    return sorted(mistakes, key=lambda r: (r.task != "move", r.outcome is not Outcome.MISSED))[:n]
 
 
 def extra_lines(records: Sequence[Record]) -> list[str]:
@@ -63,24 +70,29 @@ def strength_lines(records: Iterable[Record]) -> list[str]:
     results = [
         Result(record.rating, record.solved, record.position)
         for record in records
-        if record.task == "move" and record.outcome != Outcome.UNANSWERED and not record.mirrored
+        if record.task == "move" and record.answered and not record.mirrored
     ]
     found = performance(results)
-    what = f"performance rating of {len(results)} move cases against their puzzles' ratings"
     match found:
         case Rating():
-            return [f"strength {found.rating:.0f} ({found.low:.0f} to {found.high:.0f}): {what}"]
+            figure = f"{found.rating:.0f} ({found.low:.0f} to {found.high:.0f})"
         case RatingBound():
-            return [f"strength {found.side} {found.rating:.0f}: {what}"]
+            figure = f"{found.side} {found.rating:.0f}"
+        case _ if found.left_out:
+            figure = "unknown"
         case _:
             return []
+    line = f"strength {figure}: performance rating of {len(results) - found.left_out} move cases"
+    if found.left_out:
+        line += f" ({found.left_out} left out, whose puzzles have no usable rating)"
+    return [f"{line}; it belongs to this mix of puzzles"]
 
 
 def sample_lines(records: Iterable[Record]) -> list[str]:
     """pass@k and consistency of cases that were asked several times, a line for each task."""
     asked: dict[str, dict[tuple[str, ...], list[Record]]] = {}
     for record in records:
-        if record.outcome != Outcome.UNANSWERED:
+        if record.answered:
             question = record.set, record.puzzle, record.variant, str(record.mirrored)
             asked.setdefault(record.task, {}).setdefault(question, []).append(record)
     lines: list[str] = []
@@ -89,7 +101,7 @@ def sample_lines(records: Iterable[Record]) -> list[str]:
         whole = [samples for samples in questions.values() if len(samples) == k]
         if k == 1:
             continue
-        solved = [sum(record.outcome == Outcome.SOLVED for record in samples) for samples in whole]
+        solved = [sum(record.solved for record in samples) for samples in whole]
         at_1, at_k = (mean(pass_at_k(k, n, tries) for n in solved) for tries in (1, k))
         same = mean(consistency([record.move for record in samples]) for samples in whole)
         lines.append(
@@ -104,22 +116,38 @@ def mirror_lines(records: Iterable[Record]) -> list[str]:
 
     A solver does not care which colour it plays; memory does.
     """
-    by_question: dict[str, dict[tuple[str, ...], dict[bool, bool]]] = {}
+    tasks: dict[str, dict[tuple[str, ...], dict[bool, Record]]] = {}
     for record in records:
-        if record.outcome != Outcome.UNANSWERED and record.sample == 0:
-            question = record.set, record.puzzle, record.variant
-            sides = by_question.setdefault(record.task, {}).setdefault(question, {})
-            sides[record.mirrored] = record.outcome == Outcome.SOLVED
+        if record.answered:
+            question = record.set, record.puzzle, record.variant, str(record.sample)
+            tasks.setdefault(record.task, {}).setdefault(question, {})[record.mirrored] = record
     lines: list[str] = []
-    for task, questions in by_question.items():
-        pairs = Paired.of((sides[True], sides[False]) for sides in questions.values() if len(sides) == 2)
+    for task, questions in tasks.items():
+        both = [(sides[True], sides[False]) for sides in questions.values() if len(sides) == 2]
+        pairs = Paired.of(
+            [(copy.solved, original.solved) for copy, original in both],
+            [original.position for _, original in both],
+        )
         if pairs.n:
             low, high = difference_interval(pairs, 0.95)
             lines.append(
                 f"mirrored {task}: {pairs.difference:+.1%} ({low:+.1%} to {high:+.1%}) against originals, "
-                f"{pairs.gained} gained, {pairs.lost} lost of {pairs.n}, p = {mcnemar(pairs).exact:.2g}"
+                f"{pairs.gained} gained, {pairs.lost} lost of {pairs.cases}, p = {two_sided(pairs):.2g}"
             )
     return lines
+
+
+def model_lines(answered_by: Mapping[str, Mapping[str, int]]) -> list[str]:
+    """Which other models answered, in the server's words, than the ones that were asked.
+
+    :param answered_by: completions of each other model, by the model that was asked (`Run.answered_by`).
+    """
+    return [
+        f"model    {number} completions came from '{printable(other, 80)}' where '{printable(asked, 80)}' "
+        "was asked"
+        for asked, others in answered_by.items()
+        for other, number in others.items()
+    ]
 
 
 def align(rows: Sequence[Sequence[str]], left: int) -> list[str]:
@@ -140,10 +168,16 @@ def gate_lines(results: Sequence[GateResult]) -> list[tuple[str, Decision]]:
     return [(f"{result.verdict.value:<12}  {result.sentence}", result.verdict) for result in results]
 
 
-def conclusion(results: Sequence[GateResult]) -> str:
-    """The run's verdict in words: promote, do not promote, or not enough evidence."""
+def conclusion(results: Sequence[GateResult], planned: Planned) -> str:
+    """The run's verdict in words: promote and on which tasks, do not promote, or not enough evidence."""
     verdict = overall(results)
     words = CONCLUSIONS[verdict]
-    if verdict is Decision.PASS:
-        return words
-    return f"{words}: {', '.join(r.name for r in results if r.verdict is verdict)}"
+    if verdict is not Decision.PASS:
+        return (
+            f"{words}: {', '.join(r.name for r in results if r.verdict is verdict) or 'no gate was judged'}"
+        )
+    asked = [task for task in TASKS if task in planned.tasks]
+    if len(asked) == len(TASKS):
+        return f"{words}: every gate passed"
+    *first, last = asked
+    return f"{words}, on {', '.join(first)} and {last}" if first else f"{words}, on {last} alone"

@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+from serve.printable import printable
+
 SNAPSHOTS = Path(__file__).parents[1] / "__snapshots__"
 SUFFIX = "txt"
 
@@ -23,7 +25,7 @@ def stored_format(model: str, root: Path = SNAPSHOTS) -> str:
     if not files:
         known = sorted(path.name for path in root.iterdir() if path.is_dir()) if root.is_dir() else []
         raise FileNotFoundError(
-            f"no format snapshot of {model!r}: run the reasoning suite on it with --snapshot-update; "
-            f"there are snapshots of {', '.join(known) or 'no model'}"
+            f"no format snapshot of '{printable(model, 80)}': run the reasoning suite on it with "
+            f"--snapshot-update; there are snapshots of {printable(', '.join(known)) or 'no model'}"
         )
-    return "".join(path.read_text(encoding="utf-8") for path in files)
+    return "".join(path.read_text(encoding="utf-8", errors="backslashreplace") for path in files)

@@ -1,25 +1,27 @@
-"""Two runs on the same puzzles: is the candidate better, worse, not worse, and what could one have noticed.
+"""Two models on the same positions: what each solved, the difference, and its interval.
 
-Pure. Only pairs that differ carry information about the difference, so everything here starts from `Paired`.
-A difference is the candidate's rate less the baseline's, in [-1, 1].
+The unit is the position up to mirroring. Its d, in [-1, 1], is the mean over its samples and mirrored copies
+of candidate minus baseline; the difference of the two models is the mean of d over the positions.
 """
 
 from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Hashable, Iterable
 from dataclasses import dataclass
 from typing import NamedTuple
 
+import numpy as np
 from scipy.special import bdtr
 
-from evals.statistics.rates import Decision, Interval, quantile, root
+from evals.statistics.rates import Interval, quantile, root
+from evals.statistics.score import normal_score, score_statistic, tango
 
 
 @dataclass(frozen=True, slots=True)
 class Paired:
-    """How the same puzzles went for the candidate and for the baseline."""
+    """How the same cases went for the candidate and for the baseline: counts of cases, and d by position."""
 
     both: int
     """Solved by both."""
@@ -28,25 +30,60 @@ class Paired:
     lost: int
     """Solved by the baseline only."""
     neither: int
+    values: tuple[float, ...]
+    """d of each position."""
 
     @classmethod
-    def of(cls, pairs: Iterable[tuple[bool, bool]]) -> Paired:
-        """Count pairs of (solved by the candidate, solved by the baseline)."""
-        counts = Counter(pairs)
-        return cls(counts[True, True], counts[True, False], counts[False, True], counts[False, False])
+    def of(cls, pairs: Iterable[tuple[bool, bool]], positions: Iterable[Hashable] | None = None) -> Paired:
+        """Count pairs of (solved by the candidate, solved by the baseline).
+
+        :param positions: the position of each pair; without them each pair is a position of its own.
+        :raises ValueError: there are more pairs than positions, or fewer.
+        """
+        listed = list(pairs)
+        counts = Counter(listed)
+        by_position: dict[Hashable, list[int]] = {}
+        names = range(len(listed)) if positions is None else positions
+        for name, (candidate, baseline) in zip(names, listed, strict=True):
+            by_position.setdefault(name, []).append(candidate - baseline)
+        values = tuple(sum(each) / len(each) for each in by_position.values())
+        return cls(counts[True, True], counts[True, False], counts[False, True], counts[False, False], values)
+
+    @classmethod
+    def table(cls, both: int, gained: int, lost: int, neither: int) -> Paired:
+        """Pairs that are each a position of its own, by their counts."""
+        values = (1.0,) * gained + (-1.0,) * lost + (0.0,) * (both + neither)
+        return cls(both, gained, lost, neither, values)
 
     @property
     def n(self) -> int:
+        """How many positions."""
+        return len(self.values)
+
+    @property
+    def cases(self) -> int:
+        """How many cases each model was asked."""
         return self.both + self.gained + self.lost + self.neither
 
     @property
-    def discordant(self) -> int:
-        return self.gained + self.lost
+    def single(self) -> bool:
+        """True where each position has one case."""
+        return self.n == self.cases
+
+    @property
+    def discordance(self) -> float:
+        """The share of cases that went differently; it says nothing about which model is ahead."""
+        return (self.gained + self.lost) / self.cases if self.cases else 0.0
 
     @property
     def difference(self) -> float:
-        """The candidate's rate less the baseline's; 0 where there is no pair."""
-        return (self.gained - self.lost) / self.n if self.n else 0.0
+        """The mean of d; 0 where there is no position."""
+        return math.fsum(self.values) / self.n if self.n else 0.0
+
+    def swapped(self) -> Paired:
+        """The same with candidate and baseline in each other's place."""
+        values = tuple(-value for value in self.values)
+        return Paired(self.both, self.lost, self.gained, self.neither, values)
 
 
 class McNemar(NamedTuple):
@@ -67,8 +104,12 @@ def mcnemar(pairs: Paired) -> McNemar:
 
     McNemar, Psychometrika 12, 1947; exact and mid-p versions as in Fagerland, Lydersen and Laake, BMC Med.
     Res. Methodol. 13:91, 2013.
+
+    :raises ValueError: positions have several cases, which this test would take for independent ones.
     """
-    n, fewer = pairs.discordant, min(pairs.gained, pairs.lost)
+    if not pairs.single:
+        raise ValueError(f"McNemar's test needs one case for each position, got {pairs.cases} for {pairs.n}")
+    n, fewer = pairs.gained + pairs.lost, min(pairs.gained, pairs.lost)
     tail = _at_most(fewer, n)
     return McNemar(
         exact=min(1.0, 2 * tail),
@@ -83,116 +124,38 @@ def _at_most(k: int, n: int) -> float:
     return float(bdtr(k, n, 0.5))
 
 
-def difference_interval(pairs: Paired, confidence: float) -> Interval:
-    """The two-sided interval of the difference of the two rates, candidate less baseline.
+def score(pairs: Paired, difference: float) -> float:
+    """How far the candidate lies above a stated difference, in standard errors: Tango's score statistic.
 
-    Every difference that the score test of Tango (Stat. Med. 17, 1998) does not reject.
+    Where positions have several cases it is that of d (`score_statistic`), brought from Student's
+    distribution to the normal one, because the spread of d is itself estimated. 0 without a position.
+
+    :param difference: the stated difference, in (-1, 1).
+    """
+    if not pairs.n:
+        return 0.0
+    if pairs.single:
+        return float(tango(pairs.gained, pairs.lost, pairs.n, difference))
+    if pairs.n == 1:
+        return 0.0
+    return float(normal_score(score_statistic(np.array(pairs.values), difference), pairs.n))
+
+
+def difference_interval(pairs: Paired, confidence: float) -> Interval:
+    """The two-sided interval of the difference, candidate less baseline: all that the score does not reject.
+
+    Where each position has one case it is the interval of Tango (Stat. Med. 17, 1998).
 
     :param confidence: two-sided.
     :raises ValueError: `confidence` is not in (0, 1).
     """
-    side = (1 + confidence) / 2
-    quantile(side)
-    if pairs.n == 0:
-        return Interval(-1.0, 1.0)
-    swapped = Paired(pairs.both, pairs.lost, pairs.gained, pairs.neither)
-    return Interval(-_tango_bound(swapped, side), _tango_bound(pairs, side))
+    z = quantile((1 + confidence) / 2)
+    return Interval(-_upper(pairs.swapped(), z), _upper(pairs, z))
 
 
-def _tango_bound(pairs: Paired, side: float) -> float:
-    """The largest difference that the score test does not reject."""
-    z, n = quantile(side), pairs.n
-
-    def excess(difference: float) -> float:
-        # The maximum-likelihood rate of losses, given the difference (Tango's q21), solves a quadratic.
-        linear = -pairs.discordant + (2 * n - pairs.gained + pairs.lost) * difference
-        constant = -pairs.lost * difference * (1 - difference)
-        losses = (math.sqrt(max(0.0, linear**2 - 8 * n * constant)) - linear) / (4 * n)
-        variance = n * (2 * losses + difference * (1 - difference))
-        return pairs.gained - pairs.lost - n * difference + z * math.sqrt(max(0.0, variance))
-
-    if pairs.gained == n:
+def _upper(pairs: Paired, z: float) -> float:
+    """The largest difference that lies at most z standard errors above what was seen."""
+    if not pairs.n or pairs.difference == 1 or (pairs.n == 1 and not pairs.single):
         return 1.0
-    # Just beside the estimate: without discordant pairs the statistic is 0/0 there.
-    return root(excess, pairs.difference + 1e-9, 1.0)
-
-
-def decide_not_worse(pairs: Paired, margin: float, confidence: float) -> Decision:
-    """Is the candidate not worse than the baseline by more than the margin? Non-inferiority, one-sided.
-
-    Passes where the lower bound of the difference is above -margin; fails where its upper bound is below it.
-
-    :raises ValueError: `confidence` is not in (0, 1).
-    """
-    bounds = difference_interval(pairs, 2 * confidence - 1)
-    if bounds.low > -margin:
-        return Decision.PASS
-    return Decision.FAIL if bounds.high < -margin else Decision.INCONCLUSIVE
-
-
-# --- what a run could have noticed ---
-
-
-def noticeable_difference(n: int, discordant: float, confidence: float, power: float = 0.8) -> float:
-    """The smallest difference of two paired rates that a one-sided test finds with the given power.
-
-    Connor's sample-size formula (Biometrics 43, 1987) solved for the difference; for a two-sided test give
-    (1 + confidence) / 2. Never less than what the paired design can show at all.
-
-    :param n: pairs.
-    :param discordant: the share of pairs that is expected to differ, in (0, 1].
-    :return: the difference, in (0, 1]; `discordant` where even a difference of that size, the largest
-        possible, goes unnoticed.
-    :raises ValueError: an argument is outside its range.
-    """
-    _check_design(n, discordant, "discordant")
-    z, power_z = quantile(confidence), quantile(power)
-
-    def missing(difference: float) -> float:
-        spread = math.sqrt(max(0.0, discordant - difference**2))
-        return z * math.sqrt(discordant) + power_z * spread - difference * math.sqrt(n)
-
-    return discordant if missing(discordant) > 0 else root(missing, 0.0, discordant)
-
-
-def noticeable_margin(n: int, discordant: float, confidence: float, power: float = 0.8) -> float:
-    """The smallest margin that a candidate just as good as the baseline passes with the given power.
-
-    The normal approximation at a true difference of 0 (Liu et al., Stat. Med. 21, 2002): (z_confidence +
-    z_power) * sqrt(discordant / n). A gate with a smaller margin is likely to be inconclusive.
-
-    :raises ValueError: an argument is outside its range.
-    """
-    _check_design(n, discordant, "discordant")
-    return min(1.0, (quantile(confidence) + quantile(power)) * math.sqrt(discordant / n))
-
-
-def noticeable_unpaired(n: int, rate: float, confidence: float, power: float = 0.8) -> float:
-    """The smallest rise above `rate` that a one-sided test of two samples of n each finds with that power.
-
-    For runs on different puzzles. The formula without continuity correction of Fleiss, Levin and Paik
-    (Statistical Methods for Rates and Proportions, 2003, chapter 4), solved for the difference; 1 - rate
-    where nothing smaller is noticed.
-
-    :raises ValueError: an argument is outside its range.
-    """
-    if not 0 <= rate < 1:
-        raise ValueError(f"a rate lies in [0, 1), got {rate!r}")
-    _check_design(n, 1.0, "rate")
-    z, power_z = quantile(confidence), quantile(power)
-
-    def missing(difference: float) -> float:
-        other = rate + difference
-        mean = (rate + other) / 2
-        pooled = z * math.sqrt(2 * mean * (1 - mean))
-        apart = power_z * math.sqrt(rate * (1 - rate) + max(0.0, other * (1 - other)))
-        return pooled + apart - difference * math.sqrt(n)
-
-    return 1 - rate if missing(1 - rate) > 0 else root(missing, 1e-9, 1 - rate)
-
-
-def _check_design(n: int, share: float, name: str) -> None:
-    if n < 1:
-        raise ValueError(f"a design has at least one pair, got {n!r}")
-    if not 0 < share <= 1:
-        raise ValueError(f"{name} lies in (0, 1], got {share!r}")
+    # Just beside the estimate: without a flip the statistic is 0/0 there.
+    return root(lambda difference: score(pairs, difference) + z, pairs.difference + 1e-9, 1 - 1e-9)
