@@ -118,6 +118,8 @@ class ServeSpec(_Table):
     """Same answer whatever else is in the batch (NVIDIA 8.0 and later), at 20 to 35% of the throughput."""
     extra_args: tuple[str, ...] = ()
     """More arguments for vLLM, put last so that they win."""
+    pass_environment: tuple[str, ...] = ()
+    """More environment variables, by name, that vLLM inherits; by itself it gets only what it needs."""
     cpu: CpuSettings = CpuSettings()
     modal: ModalSettings = ModalSettings()
 
@@ -138,6 +140,11 @@ class ServeSpec(_Table):
             raise ValueError(
                 f"reasoning_parser: {self.base!r} does not think, so {self.reasoning_parser!r} waits for "
                 "'</think>' for ever and the schema is never enforced; remove it"
+            )
+        if any(re.match("--api[_-]key", argument) for argument in self.extra_args):
+            raise ValueError(
+                "extra_args: a key does not belong in a file or on a command line that others can read: put it "
+                "into an environment variable and name that with --api-key-env"
             )
         return self
 

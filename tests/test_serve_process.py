@@ -70,8 +70,16 @@ def test_a_taken_port_is_said_before_anything_starts(tmp_path: Path) -> None:
         holder.bind(("127.0.0.1", 0))
         holder.listen()
         port = holder.getsockname()[1]
-        with pytest.raises(ServeError, match=rf"port {port} on 127.0.0.1 is taken .*--base-url"):
+        with pytest.raises(ServeError, match=rf"port {port} on 127.0.0.1 cannot be used .*--base-url"):
             LocalServer.start(PAWN, log_path=tmp_path / "log", port=port, device="cpu")
+
+
+def test_a_log_that_cannot_be_written_is_said_before_anything_starts(tmp_path: Path) -> None:
+    """Audit 16."""
+    (tmp_path / "file").touch()
+    for log in (tmp_path, tmp_path / "file" / "log"):
+        with pytest.raises(ServeError, match=r"the server's log '.*' cannot be written"):
+            LocalServer.start(PAWN, log_path=log, device="cpu")
 
 
 def test_vllm_that_is_not_installed_names_the_extra(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

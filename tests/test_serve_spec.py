@@ -56,6 +56,14 @@ def test_fast_boot_is_eager_whatever_the_file_says() -> None:
     assert load_spec("pawn", fast_boot=True) == load_spec("pawn")
 
 
+@pytest.mark.parametrize("arguments", ['"--api-key", "s3cret"', '"--api_key=s3cret"'])
+def test_a_key_in_a_spec_is_refused_and_not_shown(arguments: str) -> None:
+    """Audit 27: it would be printed with the command line and stored with the run."""
+    with pytest.raises(ServeError, match="extra_args: a key does not belong in a file") as raised:
+        parse_spec(f'base = "o/m"\nextra_args = [{arguments}]\n', Path("x.toml"))
+    assert "s3cret" not in str(raised.value)
+
+
 def test_an_unknown_spec_lists_the_shipped_ones() -> None:
     with pytest.raises(
         ServeError, match=r"no serve spec 'quen': shipped are chess-puzzle, chess-reasoning, pawn"

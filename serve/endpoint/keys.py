@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from serve.errors import ServeError
 
@@ -17,7 +17,7 @@ SHORTEST = 6
 REDACTED = "[redacted]"
 
 
-def read_key(variable: str) -> str:
+def read_key(variable: str, environment: Mapping[str, str] = os.environ) -> str:
     """The key in an environment variable, now.
 
     :raises ServeError: this is no variable's name, or the variable holds no key that can be sent.
@@ -27,7 +27,7 @@ def read_key(variable: str) -> str:
         raise ServeError(
             "--api-key-env wants the name of an environment variable with the key, not the key itself"
         )
-    value = os.environ.get(variable, "").strip()
+    value = environment.get(variable, "").strip()
     if not value:
         raise ServeError(f"the environment variable {variable!r} should hold a key but is not set")
     if not KEY.fullmatch(value):

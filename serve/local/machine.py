@@ -69,7 +69,7 @@ def free_port(host: str = LOOPBACK) -> int:
 def check_port(host: str, port: int) -> int:
     """The port itself, if it is free.
 
-    :raises ServeError: another process listens on it.
+    :raises ServeError: another process listens on it, or it is not for this user.
     """
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -77,7 +77,7 @@ def check_port(host: str, port: int) -> int:
             probe.bind((host, port))
         except OSError as error:
             raise ServeError(
-                f"port {port} on {host} is taken ({error.strerror}); give another --port, or ask the server "
-                f"that is there with --base-url http://{host}:{port}/v1"
+                f"port {port} on {host} cannot be used ({error.strerror}); give another --port, or ask the "
+                f"server that is there with --base-url http://{host}:{port}/v1"
             ) from error
     return port

@@ -15,11 +15,12 @@ from typing import Any, Literal
 
 from serve.endpoint.attach import Progress, attach, silent
 from serve.endpoint.endpoint import Endpoint
-from serve.endpoint.keys import read_key
+from serve.endpoint.keys import keys_of, redact
 from serve.endpoint.wire import UnreachableError, send
 from serve.errors import ServeError
 from serve.local import reaper
 from serve.local.diagnosis import diagnose, log_tail
+from serve.local.environment import server_environment
 from serve.local.machine import (
     LOOPBACK,
     check_device,
@@ -30,7 +31,7 @@ from serve.local.machine import (
     free_port,
 )
 from serve.sources.resolve import Resolution, resolve
-from serve.spec import Device, ServeSpec, is_folder
+from serve.spec import Device, ServeSpec
 
 # `python -m` and not the `vllm` script: under the CPU build the script looks up a distribution called `vllm`.
 VLLM = "vllm.entrypoints.openai.api_server"
@@ -82,7 +83,8 @@ class LocalServer:
         :param engine: vLLM, or the slow PEFT reference (see `serve.reference.model`).
         :param resolution: the spec's sources where they are resolved already.
         :param api_key_env: the variable with the key that clients shall have to send.
-        :raises ServeError: vLLM is not installed, the port is taken, a source is missing or does not fit.
+        :raises ServeError: vLLM is not installed, the port is taken, the log cannot be written, a source is
+            missing or does not fit.
         """
         if engine == "vllm":
             check_installed()
@@ -115,7 +117,7 @@ class LocalServer:
             if elapsed > timeout:
                 raise ServeError(
                     f"{self._name} was not ready after {timeout:.0f} s; wait longer with --startup-timeout. "
-                    f"{log_tail(self.log_path)}"
+                    f"{self._without_key(log_tail(self.log_path))}"
                 )
             if elapsed - said >= 5:
                 said = elapsed
@@ -123,8 +125,9 @@ class LocalServer:
             time.sleep(POLL)
             # A bare connection is cheap; attach only once something listens.
             if self._listens():
-                endpoint = attach(self.base_url, api_key_env=self.api_key_env, startup_timeout=timeout)
-        self._ask(endpoint, timeout)
+                left = self._begun + timeout - time.monotonic()
+                endpoint = attach(self.base_url, api_key_env=self.api_key_env, startup_timeout=left)
+        self._ask(endpoint, max(1.0, self._begun + timeout - time.monotonic()))
         progress(f"{self._name} is ready ({time.monotonic() - self._begun:.0f} s)")
         return endpoint
 
@@ -161,7 +164,11 @@ class LocalServer:
         if code is not None:
             self.stop()
             how = f"exit status {code}" if code >= 0 else f"signal {signal.Signals(-code).name}"
-            raise ServeError(f"{self._name} ended while starting ({how}). {diagnose(self.log_path)}")
+            why = self._without_key(diagnose(self.log_path))
+            raise ServeError(f"{self._name} ended while starting ({how}). {why}")
+
+    def _without_key(self, text: str) -> str:
+        return redact(text, keys_of([self.api_key_env] if self.api_key_env else []))
 
     @property
     def _name(self) -> str:
@@ -214,10 +221,17 @@ def command(engine: Engine, resolution: Resolution, *, device: Device, host: str
 def _spawn(
     argv: Sequence[str], environment: Mapping[str, str], log_path: Path
 ) -> tuple[subprocess.Popen[bytes], subprocess.Popen[bytes]]:
-    """The server's process, and the reaper's that watches over it."""
-    log_path.parent.mkdir(parents=True, exist_ok=True)
-    watcher = start_reaper()
-    with log_path.open("ab", buffering=0) as log:
+    """The server's process, and the reaper's that watches over it.
+
+    :raises ServeError: the log cannot be written.
+    """
+    try:
+        log_path.parent.mkdir(parents=True, exist_ok=True)
+        opened = log_path.open("ab", buffering=0)
+    except OSError as error:
+        raise ServeError(f"the server's log {str(log_path)!r} cannot be written: {error.strerror}") from error
+    with opened as log:
+        watcher = start_reaper()
         process = subprocess.Popen(
             [sys.executable, "-m", *argv],
             stdin=subprocess.DEVNULL,
@@ -242,20 +256,3 @@ def start_reaper() -> subprocess.Popen[bytes]:
         stderr=subprocess.DEVNULL,
         start_new_session=True,
     )
-
-
-def server_environment(spec: ServeSpec, device: Device, api_key_env: str | None) -> dict[str, str]:
-    """This process's environment with what the server needs; the key travels here and never in arguments.
-
-    :raises ServeError: `api_key_env` names a variable that is not set.
-    """
-    environment = dict(os.environ)
-    # A setting for pytest that must not reach vLLM: without cached bytecode it takes 20 s longer to start.
-    environment.pop("PYTHONDONTWRITEBYTECODE", None)
-    environment.pop("VLLM_API_KEY", None)
-    environment |= {"PYTHONUNBUFFERED": "1", **spec.environment(device=device, cores=cores())}
-    if is_folder(spec.base) and all(is_folder(source) for source in spec.adapters.values()):
-        environment |= {"HF_HUB_OFFLINE": "1"}
-    if api_key_env:
-        environment["VLLM_API_KEY"] = read_key(api_key_env)
-    return environment
