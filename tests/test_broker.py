@@ -121,7 +121,7 @@ def test_turns_go_on_while_the_task_wants_them() -> None:
 
 
 def test_an_error_ends_the_turns() -> None:
-    server = Server(Completion(error="HTTP 500"))
+    server = Server(Completion(content="go on", error="HTTP 500"))
     with broker_over(server, Talk(turns=3)) as broker:
         completions = broker.take(cases(1)[0])
     assert [completion.error for completion in completions] == ["HTTP 500"]

@@ -39,6 +39,7 @@ def ask_all(
     attempts: int = 3,
     timeout: float = 5.0,
     concurrency: int = 4,
+    backoff: float = 0.001,
 ) -> list[Completion]:
     """One client asks all of these, one after another."""
 
@@ -49,7 +50,7 @@ def ask_all(
             concurrency=concurrency,
             timeout=timeout,
             attempts=attempts,
-            backoff=0.001,
+            backoff=backoff,
         )
         try:
             return [await client.ask(body) for body in bodies]
@@ -193,8 +194,10 @@ def test_no_compressed_answer_is_unpacked() -> None:
     with RawServer(http(packed, Content_Encoding="gzip")) as server:
         completion = asked(server)
         assert re.search(rb"(?i)accept-encoding: identity\r", server.requests[0])
-    assert completion.error == "the answer is encoded with 'gzip', which was not asked for"
+    assert completion.error == "the answer is encoded with 'gzip', unasked"
     assert completion.attempts == 1
+    with RawServer(http(packed, status="400 Bad Request", Content_Encoding="gzip")) as server:
+        assert asked(server).error == "HTTP 400: Bad Request"
 
 
 NESTED = b"[" * 100_000
@@ -314,23 +317,38 @@ def test_connections_are_used_again() -> None:
         assert len(server.peers) == 1
 
 
-@pytest.mark.parametrize("wait", ["7", "Fri, 21 Oct 2095 07:28:00 GMT"])
-def test_retry_after_is_obeyed_in_seconds_and_as_a_date(wait: str) -> None:
-    waits: list[float] = []
+@pytest.fixture
+def waits(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """The seconds that a client waits, which pass at once; its jitter is as large as it can be."""
+    waited: list[float] = []
     sleep = asyncio.sleep
 
     async def note(seconds: float) -> None:
-        waits.append(seconds)
+        if seconds:  # aiohttp sleeps for 0 s where it lets others go first
+            waited.append(seconds)
         await sleep(0)
 
-    with (
-        Loopback(in_turn(status(429, **{"Retry-After": wait}), lambda: chat("{}"))) as server,
-        pytest.MonkeyPatch.context() as patch,
-    ):
-        patch.setattr("evals.asking.client.asyncio.sleep", note)
+    monkeypatch.setattr("evals.asking.client.asyncio.sleep", note)
+    monkeypatch.setattr("evals.asking.client.random.uniform", max)
+    return waited
+
+
+@pytest.mark.parametrize(
+    ("wait", "least", "most"), [("7", 7, 7), ("999", 30, 30), ("Fri, 21 Oct 2095 07:28:00 GMT", 30, 30)]
+)
+def test_retry_after_is_obeyed_in_seconds_and_as_a_date(
+    waits: list[float], wait: str, least: float, most: float
+) -> None:
+    with Loopback(in_turn(status(429, **{"Retry-After": wait}), lambda: chat("{}"))) as server:
         assert asked(server).error is None
     assert len(waits) == 1
-    assert 7 <= waits[0] <= 30
+    assert least <= waits[0] <= most
+
+
+def test_each_wait_is_up_to_twice_the_one_before_and_none_is_longer_than_30_s(waits: list[float]) -> None:
+    with Loopback(in_turn(status(503))) as server:
+        asked(server, attempts=8, backoff=1.0)
+    assert waits == [1, 2, 4, 8, 16, 30, 30]
 
 
 @pytest.mark.parametrize("wait", ["soon", "-5", "nan", "", "Fri, 99 Oct 2095", "9" * 400])
@@ -400,7 +418,7 @@ def test_a_server_that_echoes_a_key_does_not_put_it_into_the_completion(secret: 
     """Audit 27: what a server echoes ended up in completions, verdicts, JUnit and the log."""
     message = {"content": f'{{"move": "{secret}"}}', "reasoning": f"I was asked with {secret}."}
     answer = {"choices": [{"message": message, "finish_reason": secret}], "model": secret}
-    refusal = {"error": {"message": f"{'x' * 292} {secret}"}}  # the limit of an error falls into the key
+    refusal = {"error": {"message": f"{'x' * 280} {secret}"}}  # the limit of an error falls into the key
     odd = {"choices": [{"message": {"content": [secret], "refusal": secret}}]}
     for reply in (
         http(json.dumps(answer).encode()),
@@ -415,6 +433,13 @@ def test_a_server_that_echoes_a_key_does_not_put_it_into_the_completion(secret: 
         with RawServer(reply) as server:
             completion = asked(server, headers=SECRETS, attempts=1)
         assert secret[:8] not in repr(completion)
+
+
+def test_a_key_that_is_the_start_of_another_leaves_nothing_of_it() -> None:
+    """Audit 27."""
+    keys = {"Modal-Key": "wk-very-secret", "Modal-Secret": "wk-very-secret-and-long"}
+    with Loopback(in_turn(lambda: chat("asked with wk-very-secret-and-long"))) as server:
+        assert asked(server, headers=keys).content == "asked with [key]"
 
 
 def test_a_key_too_short_to_be_one_leaves_the_answer_as_it_is() -> None:
@@ -448,10 +473,32 @@ def test_the_proxy_of_the_environment_is_used(monkeypatch: pytest.MonkeyPatch) -
 
         assert asked(Behind(), attempts=1).content == "{}"
         assert proxy.requests[0].startswith(b"POST http://puzzles.invalid/v1/chat/completions ")
+        monkeypatch.setenv("no_proxy", "puzzles.invalid")
+        assert asked(Behind(), attempts=1).error is not None
+        assert len(proxy.requests) == 1
 
 
-def test_what_is_asked_is_sent_whole() -> None:
+def test_no_cookie_is_kept() -> None:
+    """A load balancer's cookie would tie all requests to one of several replicas."""
+
+    class Named:
+        def __init__(self, server: Loopback) -> None:
+            self.base_url = server.base_url.replace("127.0.0.1", "localhost")
+
+    with Loopback(in_turn(lambda: chat_with({"Set-Cookie": "replica=7; Path=/"}))) as server:
+        ask_all(Named(server), BODY, BODY)
+        assert len(server.headers) == 2
+        assert "Cookie" not in server.headers[1]
+
+
+def chat_with(headers: dict[str, str]) -> web.Response:
+    answer = chat("{}")
+    answer.headers.update(headers)
+    return answer
+
+
+def test_what_is_asked_is_sent_whole_and_its_answer_timed() -> None:
     with Loopback(in_turn(lambda: chat("{}"))) as server:
-        asked(server)
+        assert asked(server).latency > 0
         assert server.bodies == [BODY]
         assert server.headers[0]["Content-Type"] == "application/json"

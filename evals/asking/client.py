@@ -159,18 +159,17 @@ class Client:
         data, started = json.dumps(body).encode(), time.perf_counter()
         try:
             async with self._session.post(self._url, data=data, allow_redirects=False) as response:
-                if response.status // 100 != 2:
-                    raise _refused(response, await _read(response))
-                if (encoding := response.headers.get("Content-Encoding", "identity")) != "identity":
-                    raise NoAnswerError(
-                        f"the answer is encoded with {encoding!r}, which was not asked for", passing=False
-                    )
-                answer = await _read(response)
+                encoding = response.headers.get("Content-Encoding", "identity")
+                answer = await _read(response) if encoding == "identity" else b""
         except TimeoutError as error:
             raise NoAnswerError(f"no answer within {self._timeout:g} s", passing=True) from error
         except (aiohttp.ClientError, OSError, EOFError, ValueError) as error:
             reason = str(error) or type(error).__name__
             raise NoAnswerError(f"connection failed: {reason}", passing=True) from error
+        if response.status // 100 != 2:
+            raise _refused(response, answer)
+        if encoding != "identity":
+            raise NoAnswerError(f"the answer is encoded with {encoding!r}, unasked", passing=False)
         if len(answer) > LARGEST_ANSWER:
             raise NoAnswerError(f"the answer is longer than {LARGEST_ANSWER >> 20} MiB", passing=False)
         latency = time.perf_counter() - started
@@ -184,7 +183,7 @@ def _refused(response: aiohttp.ClientResponse, body: bytes) -> NoAnswerError:
     """What a status that is not 200 means."""
     status = response.status
     if 300 <= status < 400:
-        there = _host(urljoin(str(response.url), response.headers.get("Location", "")))
+        there = _host(str(response.url), response.headers.get("Location", ""))
         reason = f"HTTP {status}: redirects to {there}; that is not followed, as it would take the keys there"
         return NoAnswerError(reason, passing=False)
     told = error_text(body)
@@ -206,10 +205,10 @@ async def _read(response: aiohttp.ClientResponse) -> bytes:
     return bytes(body)
 
 
-def _host(url: str) -> str:
-    """The host in a URL, without the name, password, path or query that may be secret."""
+def _host(here: str, location: str) -> str:
+    """The host that a redirect points to, without the name, password, path or query that may be secret."""
     try:
-        return urlsplit(url).hostname or "nowhere"
+        return urlsplit(urljoin(here, location)).hostname or "nowhere"
     except ValueError:
         return "nowhere"
 
