@@ -42,7 +42,16 @@ hostile_characters = st.characters() | st.sampled_from(
 fragments = st.sampled_from(
     [
         *("\n", " ", "(", ")", "{", "}", '"', "1.", "24...", "999. ", "Rd8#", "e4", "--", "Z0+", "O-O"),
-        *("\n## ", "\nStep 6: Solution", "\n**", "White:", "biſhop", "K", "best move is", "</think>"),
+        *(
+            "\n## ",
+            "\nStep 6: Solution",
+            "\n**",
+            "White:",
+            "biſhop",
+            "\N{KELVIN SIGN}e1",
+            "best move is",
+            "</think>",
+        ),
         *(
             "<think>",
             '{"a":[',
