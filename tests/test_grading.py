@@ -100,6 +100,22 @@ def test_everything_else_is_one_kind_of_mistake(
     assert judge_move(board, next(iter(board.legal_moves)).uci(), text, notation).outcome is outcome
 
 
+@pytest.mark.parametrize("null", ["--", "Z0", "0000", "@@@@"])
+@pytest.mark.parametrize("marks", ["", "!", "+", "#", "!?", "+!", "#!!", "++", " "])
+@pytest.mark.parametrize("notation", ["uci", "san"])
+def test_a_null_move_is_illegal_with_any_marks(null: str, marks: str, notation: Notation) -> None:
+    """Audit 8: `--!`, `Z0+` and `0000#` are moves that were written and are never legal."""
+    board = chess.Board()
+    assert read_move(null + marks, board, notation).outcome is Outcome.ILLEGAL
+    assert judge_move(board, "e2e4", null + marks, notation).outcome is Outcome.ILLEGAL
+
+
+@pytest.mark.parametrize("notation", ["uci", "san"])
+def test_a_mark_alone_or_a_mark_in_front_is_no_null_move(notation: Notation) -> None:
+    for text in ("", "!", "+#!?", "!--", "-", "---", "-- --", "0000 0000", "z0"):
+        assert read_move(text, chess.Board(), notation).outcome is Outcome.UNPARSEABLE, text
+
+
 ROOKS = "6k1/5ppp/8/8/8/8/5PPP/R2R2K1 w - - 0 1"
 
 

@@ -7,9 +7,11 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
 
 from evals.__main__ import main
-from evals.reading.trace_format import TraceFormat, band, trace_format
+from evals.reading.trace_format import TraceFormat, band, diff_formats, trace_format
 from evals.results.stored_formats import model_folder
 from evals.tasks import TaskSettings, build_tasks
 from evals.words import Case, Completion, Task
@@ -123,6 +125,58 @@ def test_a_heading_that_comes_and_goes_matches_a_snapshot_without_it() -> None:
     assert "# Rare" not in stored
     assert TraceFormat({"sections, in their order": {"# One": 1.0, "# Rare": 0.06}}).fits(stored)
     assert not TraceFormat({"sections, in their order": {"# One": 1.0, "# Rare": 0.5}}).fits(stored)
+
+
+labels = st.text(st.characters() | st.sampled_from(" \t\n\r\x0b\x1b\u2028\ud800#:"), max_size=130) | st.lists(
+    st.sampled_from(["always", "mostly", "never", " ", "  ", "\n", "## Step 1", "x" * 48, "x" * 99]),
+    max_size=5,
+).map("".join)
+groups = st.dictionaries(
+    st.sampled_from(["answer", "trace", "checks", "sections, in their order"]) | labels,
+    st.dictionaries(labels, st.floats(0, 1), max_size=6),
+    max_size=4,
+)
+
+
+@settings(max_examples=500, deadline=None)
+@given(groups)
+@example({"sections, in their order": {"# " + "x" * 46: 1.0}})
+@example({"sections, in their order": {"# " + "x" * 200: 1.0, "# " + "x" * 201: 0.3}})
+@example({"sections, in their order": {"# one  two": 1.0, "# never": 1.0, "always  never": 0.3, "": 1.0}})
+def test_any_format_fits_its_own_stored_text(of: dict[str, dict[str, float]]) -> None:
+    """Audit 9: a heading of 48 characters or more ran into its band and never matched its own snapshot."""
+    found = TraceFormat(of)
+    assert found.fits(found.text)
+    assert TraceFormat(found.groups).text == found.text
+    assert diff_formats(found.text, found.text) == []
+    for line in found.text.splitlines():
+        assert line.encode("utf-8").decode() == line
+        assert line.isprintable()
+
+
+@settings(max_examples=200, deadline=None)
+@given(labels.filter(str.strip), st.sampled_from([1.0, 0.8, 0.4]))
+def test_a_label_with_another_rate_does_not_fit(label: str, rate: float) -> None:
+    stored = TraceFormat({"sections, in their order": {label: rate}})
+    assert not TraceFormat({"sections, in their order": {label: 0.0}}).fits(stored.text)
+    assert not TraceFormat({"sections, in their order": {f"y{label}": rate}}).fits(stored.text)
+
+
+def test_long_headings_that_differ_late_are_two_rows(task: Task) -> None:
+    """Audit 9: what a row keeps of a heading is more than a column's width."""
+    long = "## Step 1: Parsing of the position that was given, "
+    trace = f"{long}by ranks\n{long}by files\n"
+    found = trace_format(task, [(CASES[0], [Completion(content="x", reasoning=trace)])])
+    assert list(found.groups["sections, in their order"]) == [f"{long}by ranks", f"{long}by files"]
+    assert found.fits(found.text)
+
+
+def test_deeply_nested_lists_have_a_type() -> None:
+    """Audit 21: JSON may be nested deeper than Python calls functions."""
+    task = build_tasks(TaskSettings())["reasoning"]
+    deep = Completion(content=f'{{"themes": {"[" * 900}{"]" * 900}}}')
+    found = trace_format(task, [(CASES[0], [deep])])
+    assert "themes: list of list of list of list" in found.groups["fields, in their order"]
 
 
 def test_bands_cover_every_rate() -> None:

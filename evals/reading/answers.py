@@ -19,6 +19,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from evals.reading.completions import split_trace
 from evals.reading.text import shown
 from evals.words import Completion, Notation, Outcome
+from serve.printable import printable
 
 MAX_ITEMS = 256
 """No list of an answer is longer: a model that repeats itself meets it before its token limit."""
@@ -102,6 +103,8 @@ class Reading(Generic[A]):
     outcome: Outcome | None = None
     """Set where there is no answer: `unanswered`, `truncated` or `malformed`."""
     detail: str = ""
+    lenient: bool = False
+    """True where the answer had to be found inside of other text."""
 
 
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -113,6 +116,10 @@ def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 
 _DECODER = json.JSONDecoder(object_pairs_hook=_unique)
+_OBJECT_START = re.compile(r"\{[ \t\r\n]*[\"}]")
+MOST_STARTS = 100
+"""Places in free text, from its end, where a JSON object is looked for. What follows a brace may have to be
+read to the end of the text before it turns out to be no JSON: without a limit, that takes quadratic time."""
 
 
 def parse_answer(text: str, model: type[A]) -> A:
@@ -130,29 +137,29 @@ def parse_answer(text: str, model: type[A]) -> A:
         return model.model_validate(value)
     except ValidationError as error:
         first = error.errors(include_url=False, include_context=False)[0]
-        where = ".".join(str(part) for part in first["loc"]) or "answer"
+        where = printable(".".join(str(part) for part in first["loc"]) or "answer", 60)
         raise ValueError(f"not the schema: {where}: {first['msg'].lower()}: {shown(text)}") from error
 
 
-def _objects(text: str) -> Iterator[str]:
-    """Every JSON object in `text` that is not inside another, in order, as its own text."""
-    position = text.find("{")
-    while position >= 0:
-        try:
-            value, end = _DECODER.raw_decode(text, position)
-        except (ValueError, RecursionError):
-            end = position + 1
-        else:
-            if isinstance(value, dict):
-                yield text[position:end]
-        position = text.find("{", end)
+def _objects(text: str) -> Iterator[dict[str, Any]]:
+    """The JSON objects in `text` that are not inside another, in order, from the last `MOST_STARTS` places on
+    where one may start.
+    """
+    end = 0
+    for start in [match.start() for match in _OBJECT_START.finditer(text)][-MOST_STARTS:]:
+        if start >= end:
+            try:
+                value, end = _DECODER.raw_decode(text, start)
+            except (ValueError, RecursionError):
+                continue
+            yield value
 
 
 def find_answer(text: str, model: type[A]) -> A | None:
     """Read the last JSON object of this shape that is anywhere in `text`."""
-    for found in reversed(list(_objects(text))):
+    for value in reversed(list(_objects(text))):
         try:
-            return model.model_validate_json(found)
+            return model.model_validate(value)
         except ValidationError:
             continue
     return None
@@ -178,7 +185,9 @@ def last_move(text: str, notation: Notation) -> tuple[str, Notation] | None:
 def unusable(completion: Completion) -> Reading[Any] | None:
     """Why a completion holds nothing that could be read as an answer; None where it does."""
     if completion.error is not None:
-        return Reading(None, Outcome.UNANSWERED, completion.error)
+        return Reading(None, Outcome.UNANSWERED, printable(completion.error))
+    if completion.malformed is not None:
+        return Reading(None, Outcome.MALFORMED, f"not a message: {printable(completion.malformed)}")
     if completion.refusal:
         return Reading(None, Outcome.MALFORMED, f"refused: {shown(completion.refusal)}")
     parts = split_trace(completion)
@@ -196,13 +205,19 @@ def unusable(completion: Completion) -> Reading[Any] | None:
     return Reading(None, Outcome.MALFORMED, "the answer is empty")
 
 
-def read_answer(completion: Completion, model: type[A]) -> Reading[A]:
-    """Read a completion that was asked for as JSON."""
+def read_answer(completion: Completion, model: type[A], *, anywhere: bool = False) -> Reading[A]:
+    """Read a completion that was asked for as JSON.
+
+    :param anywhere: where the whole text is no answer, take the last one that is inside of it.
+    """
     if (failure := unusable(completion)) is not None:
         return failure
+    content = split_trace(completion).content
     try:
-        return Reading(parse_answer(split_trace(completion).content, model))
+        return Reading(parse_answer(content, model))
     except ValueError as error:
         if completion.finish_reason == "length":
             return Reading(None, Outcome.TRUNCATED, f"cut off at the token limit: {error}")
+        if anywhere and (answer := find_answer(content, model)) is not None:
+            return Reading(answer, lenient=True)
         return Reading(None, Outcome.MALFORMED, str(error))

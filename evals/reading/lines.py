@@ -33,6 +33,9 @@ _TOKEN = re.compile(
 
 MOST_NESTED = 20
 """Variations inside of variations that are read; what is deeper is taken for prose."""
+MOST_PLIES = 200
+"""How far into a line another one may branch off, in half moves. Without a limit, many short lines that
+branch off far into a long one take quadratic time."""
 
 
 @dataclass(slots=True)
@@ -42,8 +45,8 @@ class Row:
     first: tuple[int, chess.Color] | None = None
     """What the move number in front of the first move claims; None without a number."""
     moves: list[str] = field(default_factory=list)
-    variations: list[tuple[int, Row]] = field(default_factory=list)
-    """Each with the index of the move that it replaces."""
+    variations: dict[int, list[Row]] = field(default_factory=dict)
+    """By the index of the move that they replace."""
 
     @property
     def is_line(self) -> bool:
@@ -79,7 +82,8 @@ class _Reader:
 
     def _close(self) -> None:
         variation = self.stack.pop()
-        self.stack[-1].variations.append((len(self.stack[-1].moves) - 1, variation))
+        row = self.stack[-1]
+        row.variations.setdefault(len(row.moves) - 1, []).append(variation)
 
     def take(self, match: re.Match[str]) -> None:
         """Read one token."""
@@ -140,7 +144,7 @@ def replay(rows: Iterable[Row], root: chess.Board) -> Replay:
     """
     lines = moves = 0
     illegal: list[str] = []
-    before: list[chess.Move] = []
+    before: list[chess.Board] = []
     for row in rows:
         claimed = _claimed_ply(row.first, root) if row.first else 0
         start = before[:claimed] if 0 < claimed <= len(before) else []
@@ -167,34 +171,33 @@ class _Done:
     lines: int
     legal: int
     illegal: list[str]
-    path: list[chess.Move]
-    """From the root through the line's own moves."""
+    path: list[chess.Board]
+    """The position behind each half move from the root through the line's own, `MOST_PLIES` at most."""
 
 
-def _replay_row(row: Row, root: chess.Board, start: Sequence[chess.Move]) -> _Done:
-    board = root.copy(stack=False)
-    for move in start:
-        board.push(move)
+def _replay_row(row: Row, root: chess.Board, start: Sequence[chess.Board]) -> _Done:
+    """Replay a row from the last position of `start`, or from the root where that is empty."""
+    board = (start[-1] if start else root).copy(stack=False)
     done = _Done(0, 0, [], list(start))
     _walk(row, board, done, done.path)
     return done
 
 
-def _walk(row: Row, board: chess.Board, done: _Done, path: list[chess.Move]) -> None:
-    """Play a row's moves on `board` and take them back again."""
+def _walk(row: Row, board: chess.Board, done: _Done, path: list[chess.Board] | None = None) -> None:
+    """Play a row's moves on `board` and take them back again; `path` gets the positions between."""
     done.lines += 1
     played = 0
     for index, text in enumerate(row.moves):
         move = read_move(text, board, "san").move
         # Also before an illegal move: a variation that replaces it starts in a position that is known.
-        for replaced, variation in row.variations:
-            if replaced == index:
-                _walk(variation, board, done, [])
+        for variation in row.variations.get(index, ()):
+            _walk(variation, board, done)
         if move is None:
             done.illegal.append(text)
             break
         board.push(move)
-        path.append(move)
+        if path is not None and len(path) < MOST_PLIES:
+            path.append(board.copy(stack=False))
         played += 1
         done.legal += 1
     for _ in range(played):

@@ -14,9 +14,8 @@ import chess
 from evals.words import Notation, Outcome
 
 _UCI = re.compile(r"[a-h][1-8][a-h][1-8][qrbn]?", re.ASCII)
-# "!?" and friends judge a move, they do not change it; "++" is an old way to write a double check.
-_SAN_MARKS = re.compile(r"[+#]*[!?]*\Z")
 _NULL = frozenset({"0000", "--", "Z0", "@@@@"})
+"""How a null move ("pass") is written in UCI, in SAN and by two programs."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,12 +32,21 @@ def read_move(text: str, board: chess.Board, notation: Notation) -> Played:
 
     UCI: castling as the king's step (`e1g1`) and as king takes rook (`e1h1`). SAN: check, mate and judgement
     marks may be there or not; `0-0` is castling; a move written in more detail than needed is accepted.
-    Null moves are written moves that are never legal.
+    A null move is a move that was written and is never legal, in either notation and with any marks.
     """
     text = text.strip()
-    if text in _NULL:
+    unmarked = _without_marks(text)
+    if unmarked in _NULL:
         return Played(None, Outcome.ILLEGAL)
-    return _read_uci(text, board) if notation == "uci" else _read_san(text, board)
+    return _read_uci(text, board) if notation == "uci" else _read_san(unmarked, board)
+
+
+def _without_marks(text: str) -> str:
+    """A move without what follows it in SAN: `+` and `#` (`++` is an old double check), then `!` and `?`.
+
+    Not by a regular expression: one that is anchored at the end takes quadratic time on a long row of marks.
+    """
+    return text.rstrip("!?").rstrip("+#")
 
 
 def _read_uci(text: str, board: chess.Board) -> Played:
@@ -51,9 +59,9 @@ def _read_uci(text: str, board: chess.Board) -> Played:
         return Played(None, Outcome.ILLEGAL)
 
 
-def _read_san(text: str, board: chess.Board) -> Played:
+def _read_san(unmarked: str, board: chess.Board) -> Played:
     try:
-        return Played(board.parse_san(_SAN_MARKS.sub("", text, count=1)), None)
+        return Played(board.parse_san(unmarked), None)
     except chess.AmbiguousMoveError:
         return Played(None, Outcome.AMBIGUOUS)
     except chess.IllegalMoveError:

@@ -27,7 +27,8 @@ _PIECE_WORDS = {"king": "K", "queen": "Q", "rook": "R", "bishop": "B", "knight":
 _PIECE_TOKEN = re.compile(
     r"\b(?:(?P<side>white|black)|(?P<word>king|queen|rook|bishop|knight|pawn)s?)\b"
     r"|(?<![A-Za-z0-9])(?P<symbol>[KQRBNPkqrbnp])?(?P<square>[a-h][1-8])(?![A-Za-z0-9])",
-    re.IGNORECASE,
+    # ASCII: else `IGNORECASE` takes a long s for an `s` and the Kelvin sign for a `k`.
+    re.IGNORECASE | re.ASCII,
 )
 
 

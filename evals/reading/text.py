@@ -1,13 +1,10 @@
-"""Text of a model, made fit to be shown and stored."""
+"""A model's text, quoted for one line of a verdict."""
 
 from __future__ import annotations
 
-
-def shown(text: str, limit: int = 60) -> str:
-    """`text` quoted on one line, cut to `limit` characters."""
-    return repr(text if len(text) <= limit else text[: limit - 1] + "…")
+from serve.printable import printable
 
 
-def plain(text: str) -> str:
-    """`text` as one that can be stored: JSON can write half of a surrogate pair, UTF-8 can not."""
-    return text.encode("utf-8", "backslashreplace").decode("utf-8")
+def shown(text: str, limit: int = 80) -> str:
+    """`text` in quotes: at most `limit` characters of it, on one line and safe to print."""
+    return f"'{printable(text, limit)}'"

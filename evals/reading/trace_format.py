@@ -23,6 +23,7 @@ from typing import Any
 from evals.reading.completions import split_trace
 from evals.reading.traces import read_sections
 from evals.words import Case, Completion, Task
+from serve.printable import printable
 
 BANDS = (("always", 0.95), ("mostly", 0.6), ("partly", 0.2), ("rarely", 0.05), ("never", 0.0))
 """A band's name and the least rate in it."""
@@ -40,7 +41,12 @@ CHECKS = (
 )
 """The reasoning checks whose bands belong to the format."""
 
-_WIDTH = 48
+LONGEST_LABEL = 100
+"""Characters of a label. Headings and field names are a model's text, and may be of any length."""
+MOST_LABELS = 40
+"""Fields, or headings, of one answer that become rows."""
+_COLUMN = 46
+"""Where the bands start, as far as the labels in front of them allow."""
 
 
 def band(rate: float) -> str:
@@ -50,9 +56,20 @@ def band(rate: float) -> str:
 
 @dataclass(frozen=True)
 class TraceFormat:
-    """The format of one model's answers: groups of rows, each a label with the rate at which it is there."""
+    """The format of one model's answers: groups of rows, each a label with the rate at which it is there.
+
+    Groups and labels are made fit for a row of text; of those that become the same, the highest rate counts.
+    """
 
     groups: Mapping[str, Mapping[str, float]]
+
+    def __post_init__(self) -> None:
+        groups: dict[str, dict[str, float]] = {}
+        for group, rows in self.groups.items():
+            fit = groups.setdefault(_label(group), {})
+            for label, rate in rows.items():
+                fit[_label(label)] = max(rate, fit.get(_label(label), 0.0))
+        object.__setattr__(self, "groups", groups)
 
     @property
     def text(self) -> str:
@@ -66,7 +83,7 @@ class TraceFormat:
             yield group
             for label, rate in rows.items():
                 if group in _LISTED or band(rate) != "never":
-                    yield f"  {label:<{_WIDTH}}{band(rate)}"
+                    yield f"  {label:<{_COLUMN}}  {band(rate)}"
 
     def fits(self, stored: str) -> bool:
         """True where this is the stored format, give or take `SLACK` at the edges of bands."""
@@ -89,10 +106,11 @@ _LISTED = frozenset({"answer", "trace", "checks"})
 
 def _read(text: str) -> dict[str, dict[str, str]]:
     """A stored format as label -> band, by group, in its order."""
-    return {
-        group: {row[2:].rpartition(" ")[0].rstrip(): row.rpartition(" ")[2] for row in rows}
-        for group, rows in _rows(text).items()
-    }
+    groups: dict[str, dict[str, str]] = {}
+    for group, rows in _rows(text).items():
+        cells = [row[2:].rpartition("  ") for row in rows]
+        groups[group] = {label.rstrip(): name for label, _, name in cells}
+    return groups
 
 
 def trace_format(task: Task, answered: Iterable[tuple[Case, Sequence[Completion]]]) -> TraceFormat:
@@ -148,7 +166,10 @@ class _Order:
         self._place: Counter[str] = Counter()
 
     def add(self, labels: Iterable[str]) -> None:
-        for place, label in enumerate(dict.fromkeys(_one_line(label) for label in labels)):
+        different = list(dict.fromkeys(_label(label) for label in labels))
+        if len(different) > MOST_LABELS:
+            different[MOST_LABELS:] = [f"more than {MOST_LABELS}"]
+        for place, label in enumerate(different):
             self._count[label] += 1
             self._place[label] += place
 
@@ -157,8 +178,9 @@ class _Order:
         return {label: self._count[label] / total for label in order}
 
 
-def _one_line(label: str) -> str:
-    return " ".join(label.split())[:_WIDTH]
+def _label(text: str) -> str:
+    """A text as a label: printable, on one line and without two blanks in a row, which end a label."""
+    return printable(" ".join(text.split())[:LONGEST_LABEL].rstrip(), LONGEST_LABEL)
 
 
 def _json(content: str) -> Any:
@@ -174,8 +196,11 @@ def _kind(value: Any, content: str) -> str:
     return "other text" if content else "nothing"
 
 
-def _type(value: Any) -> str:
-    """A JSON value's type in words: `text`, `list of text`, `object`. An empty list is a list of text."""
+def _type(value: Any, depth: int = 3) -> str:
+    """A JSON value's type in words: `text`, `list of text`, `object`. An empty list is a list of text.
+
+    Lists are looked into `depth` levels deep: JSON may be nested deeper than Python calls functions.
+    """
     match value:
         case bool():
             return "true or false"
@@ -184,7 +209,9 @@ def _type(value: Any) -> str:
         case str():
             return "text"
         case list():
-            kinds = sorted({_type(item) for item in value}) or ["text"]
+            if depth == 0:
+                return "list"
+            kinds = sorted({_type(item, depth - 1) for item in value}) or ["text"]
             return f"list of {' and '.join(kinds)}"
         case None:
             return "null"
@@ -193,21 +220,26 @@ def _type(value: Any) -> str:
 
 
 def diff_formats(before: str, after: str) -> list[str]:
-    """What changed between two stored formats: each group with a change, and its rows; [] if nothing."""
+    """What changed between two stored formats: each group with a change, and its rows; [] if nothing.
+
+    The rows can be printed, also those of a file that was edited by hand.
+    """
     old, new = _rows(before), _rows(after)
     lines: list[str] = []
     for group in {**new, **old}:
         rows = difflib.unified_diff(old.get(group, []), new.get(group, []), n=1, lineterm="")
         changed = [row for row in rows if not row.startswith(("---", "+++", "@@"))]
         lines += [f" {group}", *changed] if changed else []
-    return lines
+    return [printable(line) for line in lines]
 
 
 def _rows(text: str) -> dict[str, list[str]]:
     groups: dict[str, list[str]] = {}
+    group = ""
     for line in text.splitlines():
         if line.startswith("  "):
-            groups[next(reversed(groups))].append(line)
+            groups.setdefault(group, []).append(line)
         else:
-            groups[line] = []
+            group = line
+            groups.setdefault(group, [])
     return groups

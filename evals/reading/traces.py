@@ -6,7 +6,7 @@ Nothing here judges a move; the checks are facts beside the outcome (`check_reas
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 import chess
@@ -20,11 +20,12 @@ from evals.words import CheckValue, Completion
 
 Checks = dict[str, CheckValue]
 
-_HEADING = re.compile(
-    r"^[ \t]{0,3}(?P<mark>\#{1,6}[ \t]*)?(?P<bold>\*\*|__)?[ \t]*"
-    r"(?P<step>Step[ \t]*[0-9]+[ \t]*[:.)–—-]*[ \t]*)?(?P<title>[^\n]*?)[ \t]*$",
-    re.MULTILINE | re.IGNORECASE,
+_HEADING_START = re.compile(
+    r"[ \t]{0,3}(?P<mark>\#{1,6}[ \t]*)?(?P<bold>\*\*|__)?[ \t]*"
+    r"(?P<step>Step[ \t]*[0-9]+[ \t]*[:.)–—-]*[ \t]*)?",
+    re.IGNORECASE,
 )
+"""What may stand in front of a title; it matches every row, if only its first nothing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,22 +51,42 @@ def read_sections(trace: str, expected: Sequence[str]) -> list[Section]:
     without these; text behind a colon belongs to the body.
     """
     known = {_fold(title) for title in expected}
-    found: list[tuple[str, int, int, str]] = []
-    for match in _HEADING.finditer(trace):
-        raw = match["title"]
-        if not raw or not (match["mark"] or match["step"] or match["bold"]):
-            continue
-        head, colon, _ = raw.partition(":")
-        title = head.strip(" \t*_:")
-        if not (match["mark"] or match["step"]) and _fold(title) not in known:
-            continue
-        start, head_end = match.start(), match.start("title") + len(head)
-        found.append((title, start, head_end + len(colon), trace[start:head_end].strip()))
-    ends = [*(start for _, start, *_ in found[1:]), len(trace)]
+    found: list[_Heading] = []
+    start = 0
+    for row in trace.split("\n"):
+        if (heading := _read_heading(row, start, known)) is not None:
+            found.append(heading)
+        start += len(row) + 1
+    ends = [*(heading.start for heading in found[1:]), len(trace)]
     return [
-        Section(title, trace[body:end].strip(" \n*_"), heading)
-        for (title, _, body, heading), end in zip(found, ends, strict=False)
+        Section(heading.title, trace[heading.end : end].strip(" \n*_"), heading.text)
+        for heading, end in zip(found, ends, strict=False)
     ]
+
+
+@dataclass(frozen=True, slots=True)
+class _Heading:
+    """A heading with its place in the trace: from `start` up to `end`, where its section's body starts."""
+
+    title: str
+    text: str
+    start: int
+    end: int
+
+
+def _read_heading(row: str, start: int, known: Collection[str]) -> _Heading | None:
+    """Read a row that stands at `start` of its trace; None where it is no heading."""
+    match = _HEADING_START.match(row)
+    assert match is not None
+    rest = row[match.end() :].rstrip(" \t")
+    if not rest or not (match["mark"] or match["step"] or match["bold"]):
+        return None
+    head, colon, _ = rest.partition(":")
+    title = head.strip(" \t*_")
+    if not (match["mark"] or match["step"]) and _fold(title) not in known:
+        return None
+    end = match.end() + len(head)
+    return _Heading(title, row[:end].strip(), start, start + end + len(colon))
 
 
 def find_section(sections: Sequence[Section], *words: str) -> Section | None:

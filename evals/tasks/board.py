@@ -27,17 +27,15 @@ from evals.reading.answers import (
     FenAnswer,
     MovesAnswer,
     PiecesAnswer,
-    find_answer,
     read_answer,
 )
-from evals.reading.completions import split_trace
 from evals.reading.moves import read_move
 from evals.reading.pieces import name_pieces, overlap
 from evals.reading.schemas import CHECK_SCHEMA, FEN_SCHEMA, MOVES_SCHEMA, PIECES_SCHEMA
 from evals.reading.text import shown
-from evals.tasks.move import UNASKED, failed
 from evals.tasks.prompts import position
 from evals.tasks.settings import TaskSettings
+from evals.tasks.turns import completion_of, failed
 from evals.words import Case, Completion, Outcome, Request, Verdict
 
 SKILLS = ("pieces", "moves", "captures", "check", "after")
@@ -156,15 +154,12 @@ class BoardTask:
 
     def judge(self, case: Case, completions: Sequence[Completion]) -> Verdict:
         """Judge the one completion."""
-        completion = completions[0] if completions else UNASKED
         shape, _ = _SHAPES[case.variant]
-        reading = read_answer(completion, shape)
-        answer = reading.answer
-        if answer is None and self.settings.constrain == "none" and reading.outcome is Outcome.MALFORMED:
-            answer = find_answer(split_trace(completion).content, shape)
-        if answer is None:
+        free = self.settings.constrain == "none"
+        reading = read_answer(completion_of(completions), shape, anywhere=free)
+        if reading.answer is None:
             return failed(reading.outcome, None, reading.detail)
-        return judge_skill(case, answer)
+        return judge_skill(case, reading.answer)
 
 
 def judge_skill(case: Case, answer: Answer) -> Verdict:

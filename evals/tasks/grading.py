@@ -10,8 +10,12 @@ from __future__ import annotations
 import chess
 
 from evals.reading.moves import name_move, read_move
-from evals.reading.text import plain, shown
+from evals.reading.text import shown
 from evals.words import Notation, Outcome, Verdict
+from serve.printable import printable
+
+LONGEST_MOVE = 80
+"""Characters that a verdict keeps of a text that is no legal move."""
 
 
 def gives_checkmate(board: chess.Board, move: chess.Move) -> bool:
@@ -31,7 +35,7 @@ def judge_move(board: chess.Board, solution: str, text: str, notation: Notation)
     if played.move is None:
         assert played.outcome is not None
         why = _why(played.outcome, text, board, solution)
-        return Verdict(played.outcome, plain(text.strip()[:80]), solution, why)
+        return Verdict(played.outcome, printable(text.strip(), LONGEST_MOVE), solution, why)
     best = chess.Move.from_uci(solution)
     uci = played.move.uci()
     if played.move == best:

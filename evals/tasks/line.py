@@ -16,13 +16,12 @@ from collections.abc import Generator, Sequence
 from dataclasses import dataclass, replace
 
 from evals.puzzles.puzzle import Puzzle
-from evals.reading.answers import LineAnswer, find_answer, read_answer
-from evals.reading.completions import split_trace
+from evals.reading.answers import LineAnswer, read_answer
 from evals.reading.schemas import line_schema
 from evals.tasks.grading import judge_move
-from evals.tasks.move import UNASKED, failed
 from evals.tasks.prompts import position
 from evals.tasks.settings import TaskSettings
+from evals.tasks.turns import completion_of, failed
 from evals.words import Case, Completion, Outcome, Request, Verdict
 
 
@@ -89,15 +88,11 @@ class LineTask:
 
     def judge(self, case: Case, completions: Sequence[Completion]) -> Verdict:
         """Judge the one completion. Free text needs a JSON object somewhere: prose has no clear line."""
-        completion = completions[0] if completions else UNASKED
-        reading = read_answer(completion, LineAnswer)
         free = self.settings.constrain == "none"
-        answer = reading.answer
-        if answer is None and free and reading.outcome is Outcome.MALFORMED:
-            answer = find_answer(split_trace(completion).content, LineAnswer)
-        if answer is None:
+        reading = read_answer(completion_of(completions), LineAnswer, anywhere=free)
+        if reading.answer is None:
             verdict = failed(reading.outcome, case.puzzle.solution[0], reading.detail)
         else:
-            verdict = judge_line(case.puzzle, answer.line, self.settings)
-        lenient = {"lenient": reading.answer is None} if free else {}
+            verdict = judge_line(case.puzzle, reading.answer.line, self.settings)
+        lenient = {"lenient": reading.lenient or reading.answer is None} if free else {}
         return replace(verdict, checks={**verdict.checks, **lenient})

@@ -20,6 +20,7 @@ from evals.reading.text import shown
 from evals.tasks.grading import judge_move
 from evals.tasks.prompts import position
 from evals.tasks.settings import TaskSettings
+from evals.tasks.turns import completion_of, failed
 from evals.words import Case, Completion, Outcome, Request, Verdict
 
 
@@ -65,15 +66,6 @@ def _judge_free(
     return replace(verdict, checks={"lenient": strict is None})
 
 
-def failed(outcome: Outcome | None, solution: str | None, detail: str) -> Verdict:
-    """The verdict on a completion that holds no answer."""
-    assert outcome is not None
-    return Verdict(outcome, None, solution, detail)
-
-
-UNASKED = Completion(error="no completion: the request was never sent")
-
-
 @dataclass(frozen=True)
 class MoveTask:
     """The best move of a puzzle's first position."""
@@ -92,5 +84,5 @@ class MoveTask:
 
     def judge(self, case: Case, completions: Sequence[Completion]) -> Verdict:
         """Judge the one completion."""
-        completion = completions[0] if completions else UNASKED
-        return judge_answer(self.settings, case.puzzle.board(), case.puzzle.solution[0], completion)
+        board, solution = case.puzzle.board(), case.puzzle.solution[0]
+        return judge_answer(self.settings, board, solution, completion_of(completions))

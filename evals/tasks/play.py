@@ -10,8 +10,9 @@ from __future__ import annotations
 from collections.abc import Generator, Sequence
 from dataclasses import dataclass, replace
 
-from evals.tasks.move import UNASKED, ask_move, judge_answer
+from evals.tasks.move import ask_move, judge_answer
 from evals.tasks.settings import TaskSettings
+from evals.tasks.turns import completion_of
 from evals.words import Case, Completion, Outcome, Request, Verdict
 
 
@@ -43,9 +44,8 @@ class PlayTask:
         puzzle = case.puzzle
         verdicts: list[Verdict] = []
         for ply in range(0, len(puzzle.solution), 2):
-            turn = ply // 2
-            completion = completions[turn] if turn < len(completions) else UNASKED
-            verdicts.append(judge_answer(self.settings, puzzle.board(ply), puzzle.solution[ply], completion))
+            board, completion = puzzle.board(ply), completion_of(completions, ply // 2)
+            verdicts.append(judge_answer(self.settings, board, puzzle.solution[ply], completion))
             if verdicts[-1].outcome is not Outcome.SOLVED or verdicts[-1].move != puzzle.solution[ply]:
                 break
         last = verdicts[-1]

@@ -1,13 +1,15 @@
 """Prompts: TOML files that a user can read and replace, each with a version and a digest.
 
-A file has `version`, `system`, `user` and any number of `[[examples]]`. The system message and the examples
-are the same for every case and come first, so that the server's prefix cache holds them; only the user
-message has placeholders. An example has the values of those placeholders (at least `fen`) and `answer`, the
-exact text that the model should give.
+A file has `version`, `system`, `user` and any number of `[[examples]]`. Both messages may have placeholders
+(`placeholders_of`), of which the user message needs `{fen}` or `{board}`. A system message without any is the
+same for every case, and so are the examples: they come first, so that the server's prefix cache holds them.
+An example has the values of the user message's placeholders (at least `fen`) and `answer`, the exact text
+that the model should give.
 """
 
 from __future__ import annotations
 
+import difflib
 import hashlib
 import json
 import re
@@ -20,12 +22,20 @@ from typing import Any
 import chess
 
 SHIPPED = Path(__file__).parents[1] / "prompts"
-PLACEHOLDERS = frozenset({"fen", "side", "board", "square", "moves"})
-_PLACEHOLDER = re.compile(r"\{([a-z_]+)\}")
+OF_A_POSITION = ("fen", "side", "board")
+"""The placeholders of every prompt: the position as FEN, `White` or `Black`, and the board as eight rows."""
+OF_A_QUESTION = {"board-moves": ("square",), "board-after": ("moves",)}
+"""What the question of one prompt has besides: the square of a piece, moves to be played."""
+_PLACEHOLDER = re.compile(r"\{([A-Za-z_][A-Za-z_0-9]*)\}")
 
 
 class PromptError(ValueError):
     """A prompt file that is missing or can not be used."""
+
+
+def placeholders_of(name: str) -> frozenset[str]:
+    """The placeholders that the prompt of this name may have."""
+    return frozenset((*OF_A_POSITION, *OF_A_QUESTION.get(name, ())))
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,17 +64,18 @@ class Prompt:
         object.__setattr__(self, "digest", hashlib.sha256(text.encode()).hexdigest()[:16])
 
     def messages(self, values: Mapping[str, str]) -> tuple[dict[str, str], ...]:
-        """The chat of one case: what all cases share, then the user message with its `values` filled in."""
-        messages = [{"role": "system", "content": self.system}] if self.system else []
+        """The chat of one case, with its `values` in the messages: system, examples, user."""
+        messages = [{"role": "system", "content": _fill(self.system, values)}] if self.system else []
         for example in self.examples:
-            messages.append({"role": "user", "content": self._fill(example.values)})
+            messages.append({"role": "user", "content": _fill(self.user, example.values)})
             messages.append({"role": "assistant", "content": example.answer})
-        messages.append({"role": "user", "content": self._fill(values)})
+        messages.append({"role": "user", "content": _fill(self.user, values)})
         return tuple(messages)
 
-    def _fill(self, values: Mapping[str, str]) -> str:
-        # Not str.format: a user message may hold JSON, whose braces it would trip over.
-        return _PLACEHOLDER.sub(lambda match: values[match[1]], self.user)
+
+def _fill(text: str, values: Mapping[str, str]) -> str:
+    # Not str.format: a message may hold JSON, whose braces that can not read.
+    return _PLACEHOLDER.sub(lambda match: values[match[1]], text)
 
 
 def position(board: chess.Board, **more: str) -> dict[str, str]:
@@ -91,6 +102,10 @@ def load_prompts(folder: Path | None = None) -> Prompts:
     prompts = {path.stem: read_prompt(path) for path in sorted(SHIPPED.glob("*.toml"))}
     if folder is None:
         return Prompts(prompts)
+    if folder.is_file():
+        raise PromptError(
+            f"--prompts {str(folder)!r} is a file: give the folder that it is in, {str(folder.parent)!r}"
+        )
     if not folder.is_dir():
         raise PromptError(
             f"prompt folder {str(folder)!r} is not there: give --prompts a folder of .toml files"
@@ -110,23 +125,22 @@ def load_prompts(folder: Path | None = None) -> Prompts:
 def read_prompt(path: Path) -> Prompt:
     """Read one prompt file.
 
-    :raises PromptError: it can not be read, a field is missing or of another type, a placeholder is
-    unknown, or
-        the user message does not show the position.
+    :raises PromptError: it can not be read, a field is missing or of another type, a placeholder is none of
+        this prompt's, or the user message does not show the position.
     """
     try:
         table = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise PromptError(f"prompt {str(path)!r}: {error}") from error
+    except OSError as error:
+        raise PromptError(f"prompt {str(path)!r} cannot be read: {error.strerror}") from error
+    except UnicodeDecodeError as error:
+        raise PromptError(f"prompt {str(path)!r} is not UTF-8: {error.reason}") from error
+    except tomllib.TOMLDecodeError as error:
+        raise PromptError(f"prompt {str(path)!r} is not TOML: {error}") from error
     if unknown := sorted(table.keys() - {"version", "system", "user", "examples"}):
         raise PromptError(f"prompt {str(path)!r}: unknown field {unknown[0]!r}")
     version, system, user = (_text(table, name, path) for name in ("version", "system", "user"))
-    used = set(_PLACEHOLDER.findall(user))
-    if unknown := sorted(used - PLACEHOLDERS):
-        raise PromptError(
-            f"prompt {str(path)!r}: unknown placeholder {{{unknown[0]}}}: "
-            f"use {', '.join(sorted(PLACEHOLDERS))}"
-        )
+    _placeholders("system", system, path)
+    used = _placeholders("user", user, path)
     if not used & {"fen", "board"}:
         raise PromptError(
             f"prompt {str(path)!r}: 'user' has neither {{fen}} nor {{board}}: the position is not shown"
@@ -135,6 +149,23 @@ def read_prompt(path: Path) -> Prompt:
     if not isinstance(examples, list):
         raise PromptError(f"prompt {str(path)!r}: write each example as a table [[examples]]")
     return Prompt(path.stem, version, system, user, tuple(_example(row, used, path) for row in examples))
+
+
+def _placeholders(field_name: str, text: str, path: Path) -> set[str]:
+    """The placeholders of a message.
+
+    :raises PromptError: one is none of this prompt's.
+    """
+    used = set(_PLACEHOLDER.findall(text))
+    known = [*OF_A_POSITION, *OF_A_QUESTION.get(path.stem, ())]
+    for unknown in sorted(used.difference(known)):
+        near = difflib.get_close_matches(unknown.lower(), known, n=1)
+        *most, last = (f"{{{name}}}" for name in known)
+        raise PromptError(
+            f"prompt {str(path)!r}: {field_name!r} has {{{unknown}}}; use {', '.join(most)} or {last}"
+            + (f" (did you mean {{{near[0]}}}?)" if near else "")
+        )
+    return used
 
 
 def _text(table: Mapping[str, Any], name: str, path: Path) -> str:

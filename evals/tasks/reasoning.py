@@ -15,16 +15,17 @@ from __future__ import annotations
 from collections.abc import Generator, Sequence
 from dataclasses import dataclass, replace
 
-from evals.reading.answers import ReasoningAnswer, find_answer, last_move, read_answer, unusable
+from evals.reading.answers import ReasoningAnswer, last_move, read_answer, unusable
 from evals.reading.completions import split_trace
 from evals.reading.schemas import reasoning_schema
 from evals.reading.text import shown
 from evals.reading.traces import check_reasoning
 from evals.tasks.grading import judge_move
-from evals.tasks.move import UNASKED, failed
 from evals.tasks.prompts import position
 from evals.tasks.settings import TaskSettings
+from evals.tasks.turns import completion_of, failed
 from evals.words import Case, Completion, Outcome, Request, Verdict
+from serve.printable import printable
 
 
 @dataclass(frozen=True)
@@ -51,10 +52,10 @@ class ReasoningTask:
 
     def judge(self, case: Case, completions: Sequence[Completion]) -> Verdict:
         """Judge the one completion; the checks are there whatever the outcome, if there is a completion."""
-        completion = completions[0] if completions else UNASKED
+        completion = completion_of(completions)
         board, solution = case.puzzle.board(), case.puzzle.solution[0]
         if completion.error is not None:
-            return failed(Outcome.UNANSWERED, solution, completion.error)
+            return failed(Outcome.UNANSWERED, solution, printable(completion.error))
         found = self._read(completion)
         if found.move is None:
             verdict = failed(found.outcome, solution, found.detail)
@@ -64,18 +65,12 @@ class ReasoningTask:
         return replace(verdict, checks=checks | {"lenient": found.lenient})
 
     def _read(self, completion: Completion) -> _Found:
-        if (failure := unusable(completion)) is not None:
-            return _Found(outcome=failure.outcome, detail=failure.detail)
         if self.settings.reasoning_format == "text":
             return _read_text(completion)
-        reading = read_answer(completion, ReasoningAnswer)
-        if reading.answer is not None:
-            return _Found(reading.answer, reading.answer.best_move)
-        if self.settings.constrain == "none":
-            answer = find_answer(split_trace(completion).content, ReasoningAnswer)
-            if answer is not None:
-                return _Found(answer, answer.best_move, lenient=True)
-        return _Found(outcome=reading.outcome, detail=reading.detail)
+        reading = read_answer(completion, ReasoningAnswer, anywhere=self.settings.constrain == "none")
+        if reading.answer is None:
+            return _Found(outcome=reading.outcome, detail=reading.detail)
+        return _Found(reading.answer, reading.answer.best_move, reading.lenient)
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +86,8 @@ class _Found:
 
 def _read_text(completion: Completion) -> _Found:
     """The move of the plain-text variant: all of the answer or, leniently, the last move in it."""
+    if (failure := unusable(completion)) is not None:
+        return _Found(outcome=failure.outcome, detail=failure.detail)
     content = split_trace(completion).content
     token, notation = last_move(content, "san") or (content, "san")
     if token == content.rstrip("+#!?"):
