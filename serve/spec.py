@@ -6,7 +6,6 @@ its environment (`ServeSpec.environment`); both are pure, so a test holds them a
 
 from __future__ import annotations
 
-import difflib
 import re
 import tomllib
 from collections.abc import Mapping
@@ -16,6 +15,7 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from serve.errors import ServeError
+from serve.explain import explain
 
 SPECS = Path(__file__).parent / "specs"
 Device = Literal["cpu", "gpu"]
@@ -143,7 +143,7 @@ class ServeSpec(_Table):
             )
         if any(re.match("--api[_-]key", argument) for argument in self.extra_args):
             raise ValueError(
-                "extra_args: a key does not belong in a file or on a command line that others can read: put it "
+                "extra_args: a key does not belong in a file or a command line that others can read: put it "
                 "into an environment variable and name that with --api-key-env"
             )
         return self
@@ -270,12 +270,12 @@ def parse_spec(text: str, path: Path) -> ServeSpec:
     """
     try:
         data = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
+    except (tomllib.TOMLDecodeError, RecursionError) as error:
         raise ServeError(f"{path}: not valid TOML: {error}") from error
     try:
         spec = ServeSpec.model_validate({"name": path.stem, **data})
     except ValidationError as error:
-        raise ServeError(_explain(error, text, path)) from error
+        raise ServeError(explain(error, text, path, ServeSpec)) from error
     folder = path.resolve().parent
 
     def absolute(source: str) -> str:
@@ -288,46 +288,3 @@ def parse_spec(text: str, path: Path) -> ServeSpec:
             "adapters": {name: absolute(source) for name, source in spec.adapters.items()},
         }
     )
-
-
-def _explain(error: ValidationError, text: str, path: Path) -> str:
-    """The first thing wrong with a spec, with the key, its line, and the key that was perhaps meant."""
-    first = error.errors()[0]
-    keys = [str(part) for part in first["loc"] if part != "[key]"]
-    line = _line_of(keys, text)
-    where = f"{path}:{line}" if line else str(path)
-    key = ".".join(keys)
-    if first["type"] == "extra_forbidden":
-        known = _known_keys(keys[:-1])
-        near = difflib.get_close_matches(keys[-1], known, n=1)
-        hint = f"did you mean {near[0]!r}?" if near else f"known keys are {', '.join(known)}"
-        return f"{where}: unknown key {key!r}; {hint}"
-    if first["type"] == "missing":
-        return f"{where}: the key {key!r} is missing"
-    message = first["msg"].removeprefix("Value error, ")
-    return f"{where}: {key} = {first['input']!r}: {message}" if key else f"{where}: {message}"
-
-
-def _known_keys(table: list[str]) -> list[str]:
-    model: type[BaseModel] = ServeSpec
-    for key in table:
-        annotation = model.model_fields[key].annotation
-        if not (isinstance(annotation, type) and issubclass(annotation, BaseModel)):
-            return []
-        model = annotation
-    return list(model.model_fields)
-
-
-def _line_of(keys: list[str], text: str) -> int | None:
-    """The line, from 1, on which a dotted key of a TOML text is set."""
-    if not keys:
-        return None
-    table: list[str] = []
-    for number, line in enumerate(text.splitlines(), start=1):
-        if header := re.match(r"\s*\[([^\[\]]+)\]", line):
-            table = [part.strip().strip("\"'") for part in header[1].split(".")]
-            if table == keys:
-                return number
-        elif (key := re.match(r"\s*([\w.\"'-]+)\s*=", line)) and [*table, key[1].strip("\"'")] == keys:
-            return number
-    return None

@@ -11,7 +11,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from serve import __main__ as command_line
 from serve.errors import ServeError
 from serve.spec import SPECS, ServeSpec, load_spec, parse_spec
 
@@ -161,16 +160,3 @@ def test_the_installed_vllm_understands_every_shipped_spec() -> None:
         for device in ("cpu", "gpu")
     ]
     assert parsed == expected
-
-
-def test_command_prints_a_line_for_a_shell(capsys: pytest.CaptureFixture[str]) -> None:
-    assert command_line.main(["command", "chess-reasoning"]) == 0
-    line = capsys.readouterr().out
-    assert "python -m vllm.entrypoints.openai.api_server --model Qwen/Qwen3-4B" in line
-    assert 'chess-reasoning="$(hf download pilipolio/chess-reasoning-sft-qwen3-4b' in line
-    assert "--reasoning-parser qwen3" in line
-
-
-def test_an_unknown_spec_is_one_line_and_status_1(capsys: pytest.CaptureFixture[str]) -> None:
-    assert command_line.main(["command", "nope"]) == 1
-    assert capsys.readouterr().err.startswith("error: no serve spec 'nope'")

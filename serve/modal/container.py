@@ -6,7 +6,6 @@ Knows nothing of Modal, so a test runs it as a plain process with the real vLLM.
 from __future__ import annotations
 
 import os
-import sys
 import threading
 import time
 from collections.abc import Mapping
@@ -14,12 +13,15 @@ from pathlib import Path
 from typing import Literal
 
 from serve.local.process import LocalServer
+from serve.printable import printable
 from serve.spec import ServeSpec, is_folder
 
 MODELS = "/eighth-rank"
 """Where local folders of a spec lie in the container."""
 KEY = "VLLM_API_KEY"
 """The variable of a Modal secret; where it is set, vLLM asks every client for this key."""
+LINE = 4_000
+"""Characters of a line of the log."""
 
 
 def containerised(spec: ServeSpec) -> tuple[ServeSpec, Mapping[str, str]]:
@@ -55,7 +57,7 @@ def serve(
     server = LocalServer.start(spec, log_path=log_path, port=port, host=host, device=device, api_key_env=key)
     threading.Thread(target=_echo, args=(log_path, server), daemon=True).start()
     try:
-        server.wait(timeout, progress=lambda message: print(message, flush=True))
+        server.wait(timeout, progress=_show)
     except BaseException:
         server.stop()
         raise
@@ -66,7 +68,11 @@ def _echo(log_path: Path, server: LocalServer) -> None:
     """Copy a growing log to stdout for as long as the server runs."""
     with log_path.open(encoding="utf-8", errors="replace") as log:
         while server.running:
-            if line := log.readline():
-                sys.stdout.write(line)
+            if line := log.readline(LINE):
+                _show(line.removesuffix("\n"))
             else:
                 time.sleep(0.5)
+
+
+def _show(text: str) -> None:
+    print(printable(text, LINE), flush=True)

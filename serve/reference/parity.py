@@ -96,14 +96,19 @@ def read_prompts(path: Path) -> list[Messages]:
     prompts: list[Messages] = []
     try:
         for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), start=1):
+            if not line.strip():
+                continue
             messages = json.loads(line)
-            if not (
-                isinstance(messages, list) and messages and all("content" in entry for entry in messages)
-            ):
+            whole = isinstance(messages, list) and all(
+                isinstance(entry, dict) and isinstance(entry.get("content"), str) for entry in messages
+            )
+            if not whole or not messages:
                 raise ServeError(f"{path}:{number}: expected a JSON list of messages")
             prompts.append(messages)
-    except (OSError, ValueError, TypeError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise ServeError(f"prompts {str(path)!r} cannot be read: {error}") from error
+    if not prompts:
+        raise ServeError(f"prompts {str(path)!r} holds no prompt")
     return prompts
 
 

@@ -88,6 +88,17 @@ def _resolve_base(spec: ServeSpec) -> tuple[Resolved, dict[str, Any]]:
     return Resolved(spec.base, source.repo, f"commit:{commit}"), config
 
 
+def check_folders(spec: ServeSpec) -> None:
+    """Check that a spec's local folders are there and are what they should be; asks no Hub.
+
+    :raises ServeError: one is not.
+    """
+    if is_folder(spec.base):
+        read_json(Path(spec.base) / "config.json", f"base {spec.base!r}")
+    for source in filter(is_folder, spec.adapters.values()):
+        read_json(Path(source).expanduser() / "adapter_config.json", f"adapter {source!r}")
+
+
 def resolve_adapter(source: str) -> Resolved:
     """Find one adapter, on the Hub or in a folder.
 
