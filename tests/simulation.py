@@ -83,3 +83,8 @@ def relative_errors(values: Floats, margin: float) -> tuple[float, float]:
     statistic = normal_score(score_statistic(values, -margin), n)
     false_pass = (statistic >= critical_value(n, -margin, 0.95)).mean()
     return float(false_pass), float((-statistic >= critical_value(n, margin, 0.95)).mean())
+
+
+def overlapping_slices(rng: np.random.Generator, slices: int, positions: int) -> NDArray[np.bool_]:
+    """Which positions each slice has, shape (slices, positions): from a tenth of them to half, at random."""
+    return rng.random((slices, positions)) < np.linspace(0.1, 0.5, slices)[:, None]
