@@ -10,5 +10,7 @@ relative       gates on two models: better, not worse, and a baseline that is st
 power          what a design decides, and how many positions are needed
 slices         alarms over many slices of one comparison
 multiplicity   several gates at once: Holm's method for failures, joint power
+sequential     looks at a run that goes on, and when to stop it
+tournament     several runs on the same positions: all pairs at once, and what the winner owes to luck
 strength       one figure for a run: the performance rating against the puzzles' ratings
 """
