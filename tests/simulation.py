@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import itertools
+from typing import NamedTuple
+
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import betaincinv
+from scipy.special import betaincinv, ndtr
 
 from evals.statistics.clustered import effective_cases
-from evals.statistics.score import normal_score, score_statistic
+from evals.statistics.score import normal_score, score_statistic, tango
+from evals.statistics.sequential import FUTILE, Look, conditional_power
+from evals.statistics.tournament import simultaneous_quantile
 from evals.statistics.unconditional import critical_value
 
 Floats = NDArray[np.float64]
@@ -83,3 +88,78 @@ def relative_errors(values: Floats, margin: float) -> tuple[float, float]:
     statistic = normal_score(score_statistic(values, -margin), n)
     false_pass = (statistic >= critical_value(n, -margin, 0.95)).mean()
     return float(false_pass), float((-statistic >= critical_value(n, margin, 0.95)).mean())
+
+
+def overlapping_slices(rng: np.random.Generator, slices: int, positions: int) -> NDArray[np.bool_]:
+    """Which positions each slice has, shape (slices, positions): from a tenth of them to half, at random."""
+    return rng.random((slices, positions)) < np.linspace(0.1, 0.5, slices)[:, None]
+
+
+class Stopped(NamedTuple):
+    """Shares of simulated runs, and of the positions that they asked before they stopped."""
+
+    passed: float
+    failed: float
+    asked: float
+
+
+def sequential(
+    rng: np.random.Generator,
+    runs: int,
+    looks: tuple[Look, ...],
+    margin: float,
+    rates: tuple[float, float],
+    power: float | None = None,
+) -> Stopped:
+    """Runs that are decided by Tango's score at -margin at each look, as `decide_not_worse` does.
+
+    :param rates: of gains and of losses.
+    :param power: the planned power; runs then also stop where they have become futile.
+    """
+    counts = np.zeros((runs, 2))
+    passed, failed, live = np.zeros(runs, bool), np.zeros(runs, bool), np.ones(runs, bool)
+    asked = np.full(runs, looks[-1].positions)
+    before = 0
+    for n, confidence in looks:
+        counts += rng.multinomial(n - before, [*rates, 1 - sum(rates)], runs)[:, :2]
+        before = n
+        statistic = tango(counts[:, 0], counts[:, 1], n, -margin)
+        better = live & (statistic >= critical_value(n, -margin, confidence))
+        worse = live & (-statistic >= critical_value(n, margin, confidence))
+        passed, failed = passed | better, failed | worse
+        stopped = better | worse
+        if power and n < looks[-1].positions:
+            stopped |= live & np.array([_futile(each, n, looks, power) for each in statistic])
+        asked[stopped & live] = n
+        live &= ~stopped
+    return Stopped(float(passed.mean()), float(failed.mean()), float(asked.mean() / looks[-1].positions))
+
+
+def _futile(statistic: float, n: int, looks: tuple[Look, ...], power: float) -> bool:
+    chance = conditional_power(float(ndtr(-statistic)), n / looks[-1].positions, looks[-1].confidence, power)
+    return chance < FUTILE
+
+
+def related_runs(
+    rng: np.random.Generator, runs: int, positions: int, spread: float
+) -> tuple[NDArray[np.bool_], Floats]:
+    """What several runs solved, shape (positions, runs), and their true rates around 0.4, shape (runs,).
+
+    Seven tosses of ten are common to all runs, so that they tend to solve the same positions.
+    """
+    truth = np.clip(0.4 + rng.normal(0, spread, runs), 0, 1)
+    common = rng.random((positions, runs)) < 0.7
+    toss = np.where(common, rng.random((positions, 1)), rng.random((positions, runs)))
+    return toss < truth, truth
+
+
+def all_covered(solved: NDArray[np.bool_], truth: Floats, seed: int, draws: int) -> bool:
+    """True where the simultaneous 95% intervals of all pairs contain the true differences."""
+    rates = solved.astype(np.float64)
+    widest = simultaneous_quantile(rates, 0.95, seed, draws)
+    for one, other in itertools.combinations(range(len(truth)), 2):
+        gained = float((solved[:, one] & ~solved[:, other]).sum())
+        lost = float((~solved[:, one] & solved[:, other]).sum())
+        if abs(tango(gained, lost, len(solved), float(truth[one] - truth[other]))) > widest:
+            return False
+    return True

@@ -8,6 +8,9 @@ score          the score statistic of a difference: Tango's, and that of any d i
 unconditional  the exact distribution of the score statistic, whatever the discordance
 relative       gates on two models: better, not worse, and a baseline that is stale
 power          what a design decides, and how many positions are needed
-multiplicity   several claims at once
+slices         alarms over many slices of one comparison
+multiplicity   several gates at once: Holm's method for failures, joint power
+sequential     looks at a run that goes on, and when to stop it
+tournament     several runs on the same positions: all pairs at once, and what the winner owes to luck
 strength       one figure for a run: the performance rating against the puzzles' ratings
 """

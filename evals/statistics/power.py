@@ -142,7 +142,7 @@ def _power(first: Ints, difference: float, discordance: float) -> float:
 
 
 def _first_gains_of_mcnemar(n: int, error: float) -> Ints:
-    """For each number of losses, the fewest gains that McNemar's exact test finds better."""
+    """For each number of losses, the fewest gains that are better by McNemar's exact test."""
     losses = np.arange(n + 1)
     below, reached = np.full(n + 1, -1), n - losses + 1
     while np.any(reached - below > 1):
