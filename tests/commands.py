@@ -1,7 +1,7 @@
 """`python -m MODULE` as a user runs it: in a process of its own, which starts quickly.
 
-A new interpreter takes two seconds to import pytest, openai, scipy and the like, and a hundred tests would wait
-for that. So one process imports them once, and each command is a fork of it with its own arguments,
+A new interpreter takes two seconds to import pytest, openai, scipy and the like, and a hundred tests would
+wait for that. So one process imports them once, and each command is a fork of it with its own arguments,
 environment, output and exit status.
 """
 

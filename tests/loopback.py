@@ -38,14 +38,15 @@ def chat(content: str | None, *, finish_reason: str = "stop", **message: Any) ->
 class Loopback:
     """An OpenAI-compatible server on a free loopback port; a context manager.
 
-    `bodies` collects every chat request as it arrives; `in_flight` is how many are being answered now and
-    `most_in_flight` the highest that was.
+    `bodies` collects every chat request as it arrives and `peers` where they came from; `in_flight` is how
+    many are being answered now and `most_in_flight` the highest that was.
     """
 
     def __init__(self, reply: Reply, models: tuple[str, ...] = ("base", "adapter")) -> None:
         self.reply, self.models = reply, models
         self.bodies: list[Body] = []
         self.headers: list[dict[str, str]] = []
+        self.peers: set[object] = set()
         self.in_flight = self.most_in_flight = 0
         self._loop = asyncio.new_event_loop()
         self._ready = threading.Event()
@@ -94,6 +95,7 @@ class Loopback:
         body = json.loads(await request.read())
         self.bodies.append(body)
         self.headers.append(dict(request.headers))
+        self.peers.add(request.get_extra_info("peername"))
         self.in_flight += 1
         self.most_in_flight = max(self.most_in_flight, self.in_flight)
         try:

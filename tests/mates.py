@@ -1,8 +1,7 @@
-"""Mates in one, each in a position of its own, and puzzle files made of them: to test the harness with."""
+"""Mates in one by the hundred, and puzzle files made of them: for tests of the harness, not of the chess."""
 
 from __future__ import annotations
 
-import itertools
 from functools import cache
 from pathlib import Path
 
@@ -11,30 +10,42 @@ import chess
 from evals.puzzles.puzzle import COLUMNS
 
 MATES = (
-    ("3qkb2/p2p1p2/8/4p3/2B5/5Q2/8/4K3 b - - 0 3", "a7a6 f3f7"),
-    ("3qk3/8/8/4p3/8/5P2/3PP1P1/3QKB2 w - - 0 2", "g2g4 d8h4"),
+    ("r1bqkbnr/pppp1ppp/2n5/4p3/2B1P3/5Q2/PPPP1PPP/RNB1K1NR b KQkq - 3 3", "a7a6 f3f7"),
+    ("rnbqkbnr/pppp1ppp/8/4p3/8/5P2/PPPPP1PP/RNBQKBNR w KQkq - 0 2", "g2g4 d8h4"),
     ("6k1/5ppp/8/8/8/r7/5PPP/3R2K1 b - - 0 1", "a3a2 d1d8"),
 )
 """FEN before the opponent's move, and that move with the mate that answers it."""
 
-SPARE = (
-    (chess.WHITE, "g2 g4 g5 h2 h3 h4 h5 b2 b3 b4"),
-    (chess.BLACK, "a7 a6 a5 a4 b7 b6 b5 b4 c7 c6"),
-    (chess.WHITE, "b3 b4 b5 b6 c3 c4 c5 c6 e4 e5"),
+PAWNS = (
+    "a2,a3,a4 b2,b3 c2,c3 d2,d3 g2,g3 h2,h3,h4 b7,b6 h7,h6,h5",
+    "a2,a3,a4 b2,b3,b4 c2,c3,c4 a7,a6,a5 b7,b6,b5 c7,c6,c5",
+    "f2,f3,f4 g2,g3 h2,h3,h4 -,b3,b4,b5,b6 -,e3,e4,e5,e6 -,c3,c4,c5",
 )
-"""Where each of them has room for pawns that change nothing, and whose."""
+"""Pawns of each mate that may stand elsewhere (or, where the first place is `-`, be there at all) and change
+nothing: each combination is a position of its own."""
 
 
 @cache
 def mate(number: int) -> tuple[str, str]:
-    """FEN and moves of puzzle `number` (below 1,914): one of `MATES` in turn, with up to five more pawns."""
-    kind, copy = number % len(MATES), number // len(MATES)
-    colour, squares = SPARE[kind]
-    subsets = (itertools.combinations(squares.split(), size) for size in range(6))
-    board = chess.Board(MATES[kind][0])
-    for square in next(itertools.islice(itertools.chain.from_iterable(subsets), copy, None)):
-        board.set_piece_at(chess.parse_square(square), chess.Piece(chess.PAWN, colour))
-    return board.fen(), MATES[kind][1]
+    """The FEN and the moves of puzzle `number`: the three mates in turn, no two of them the same position."""
+    kind, variation = number % len(MATES), number // len(MATES)
+    fen, moves = MATES[kind]
+    board = chess.Board(fen)
+    for pawns in PAWNS[kind].split():
+        places = pawns.split(",")
+        variation, choice = divmod(variation, len(places))
+        if places[0] != "-":
+            pawn = board.remove_piece_at(chess.parse_square(places[0]))
+        else:
+            pawn = chess.Piece(chess.PAWN, chess.WHITE)
+        if places[choice] != "-":
+            board.set_piece_at(chess.parse_square(places[choice]), pawn)
+    assert not variation, "more puzzles than there are variations"
+    varied = board.fen()
+    for uci in moves.split():
+        board.push(board.parse_uci(uci))
+    assert board.is_checkmate(), varied
+    return varied, moves
 
 
 def solver_fen(number: int) -> str:
@@ -46,10 +57,10 @@ def solver_fen(number: int) -> str:
 
 
 def write_mates(path: Path, count: int) -> Path:
-    """A puzzle file `p000` to `p<count-1>` of the three mates in turn."""
+    """A puzzle file `p000` to `p<count-1>` of mates, no two of them the same position."""
     rows = [",".join(COLUMNS)]
     for number in range(count):
         fen, moves = mate(number)
-        rows.append(f"p{number:03},{fen},{moves},{800 + number},80,90,10,mate mateIn1 oneMove,,")
+        rows.append(f"p{number:03},{fen},{moves},{800 + number % 2000},80,90,10,mate mateIn1 oneMove,,")
     path.write_text("\n".join(rows) + "\n")
     return path

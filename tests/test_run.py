@@ -30,12 +30,13 @@ def manifest(run: Run) -> dict[str, Any]:
 
 def test_lines_are_on_disk_as_they_happen(tmp_path: Path) -> None:
     run = Run(tmp_path / "run")
-    run.add_completion(CASE, 0, Completion(content='{"move": "e2e4"}', latency=0.25), "adapter")
+    run.add_completion(CASE, 0, Completion(content='{"move": "e2e4"}', model="fallback"), "adapter")
     run.add_verdict(Record.of(CASE, MISSED, "adapter"))
     completion = json.loads((run.folder / "completions.jsonl").read_text())
     verdict = json.loads((run.folder / "verdicts.jsonl").read_text())
     assert completion["case"] == verdict["case"] == "move:mine/aB1"
     assert completion["content"] == '{"move": "e2e4"}'
+    assert (completion["asked"], completion["model"]) == ("adapter", "fallback")
     wanted = {"case", "set", "puzzle", "task", "outcome", "move", "solution", "rating", "themes", "position"}
     assert wanted <= verdict.keys()
     assert verdict["outcome"] == "missed"

@@ -21,7 +21,7 @@ import serve
 from serve.errors import ServeError
 from serve.modal.container import containerised
 from serve.modal.session import ModalServer
-from serve.spec import ModalSettings, ServeSpec, load_spec
+from serve.spec import ModalSettings, load_spec
 from tests.scripted import Asked, Reply, Scripted
 
 modal = pytest.importorskip("modal")
@@ -90,9 +90,18 @@ def test_fast_boot_is_eager(load: Load) -> None:
 
 def test_the_container_reads_the_spec_it_was_deployed_with(load: Load) -> None:
     deployed, _ = containerised(load_spec("pawn"))
-    inside = load("chess-puzzle", EIGHTH_RANK_SPEC_JSON=deployed.model_dump_json())
+    inside = load("chess-puzzle", EIGHTH_RANK_CONTAINER_SPEC=deployed.model_dump_json())
     assert deployed == inside.SPEC
     assert inside.FOLDERS == {}
+
+
+def test_a_checkout_at_the_containers_own_path_is_still_sent_there(load: Load) -> None:
+    """Audit 20: what lies in `/eighth-rank` on this machine is not in the container yet."""
+    here = "/eighth-rank/serve/pawn/base"
+    spec = load_spec("pawn").model_copy(update={"base": here, "adapters": {}, "ask": {}})
+    module = load("chess-puzzle", EIGHTH_RANK_SPEC_JSON=spec.model_dump_json())
+    assert {here: module.SPEC.base} == module.FOLDERS
+    assert module.SPEC.base != here
 
 
 def test_the_container_needs_only_the_python_files_and_packages_of_the_image(
@@ -108,7 +117,7 @@ def test_the_container_needs_only_the_python_files_and_packages_of_the_image(
         "import sys; sys.modules |= dict.fromkeys(['chess', 'peft', 'pytest', 'evals']);"
         "import serve.modal.app as app; print(app.__file__, app.SPEC.name)"
     )
-    environment = {**os.environ, "EIGHTH_RANK_SPEC_JSON": deployed.model_dump_json(), "PYTHONPATH": ""}
+    environment = {**os.environ, "EIGHTH_RANK_CONTAINER_SPEC": deployed.model_dump_json(), "PYTHONPATH": ""}
     done = subprocess.run(
         [sys.executable, "-c", code],
         cwd=tmp_path,
@@ -142,13 +151,6 @@ def test_a_second_session_in_one_process_has_its_own_app(monkeypatch: pytest.Mon
                 server.wait(timeout=30)
     assert ran == ["eighth-rank-chess-puzzle", "eighth-rank-chess-reasoning"]
     assert "EIGHTH_RANK_SPEC_JSON" not in os.environ
-
-
-def test_local_folders_travel_into_the_container() -> None:
-    spec, folders = containerised(load_spec("pawn"))
-    assert spec.base == folders[load_spec("pawn").base] == "/eighth-rank/0-base"
-    assert sorted(folders.values()) == sorted([spec.base, *spec.adapters.values()])
-    assert ServeSpec.model_validate_json(spec.model_dump_json()) == spec
 
 
 def test_a_gpu_that_modal_does_not_know() -> None:

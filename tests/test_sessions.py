@@ -2,124 +2,16 @@
 
 from __future__ import annotations
 
-import json
 import xml.etree.ElementTree as ET
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-import chess
 import pytest
 from aiohttp import web
 
 from evals.puzzles.puzzle import COLUMNS
-from tests.commands import run_pytest
-from tests.loopback import Body, Loopback, chat, position_of
-from tests.mates import MATES, solver_fen, write_mates
-
-N = 24
-ONE_CASE = "evals/test_moves.py::test_move[mates-p001]"
-
-
-class Player:
-    """Answers with a mate where there is one, except where it was told what to say; keyed by puzzle id.
-
-    The positions repeat; the n-th request for a position is the n-th puzzle with it.
-    """
-
-    def __init__(self, wrong: Mapping[str, str | web.Response] | None = None) -> None:
-        self.wrong = wrong or {}
-
-    async def __call__(self, body: Body) -> web.StreamResponse:
-        fen = position_of(body)
-        board = chess.Board(fen)
-        for said in (self.wrong.get(fen), self.wrong.get("*")):
-            if isinstance(said, web.Response):
-                return web.Response(body=said.body, status=said.status, content_type=said.content_type)
-            if said is not None:
-                return chat(said)
-        for move in board.legal_moves:
-            board.push(move)
-            if board.is_checkmate():
-                return chat(json.dumps({"move": move.uci()}))
-            board.pop()
-        raise AssertionError(f"no mate in {fen}")
-
-
-@pytest.fixture
-def puzzles(tmp_path: Path) -> Path:
-    """A set of N mates in one, called `mates`."""
-    return write_mates(tmp_path / "mates.csv", N)
-
-
-GATES = """
-[[gate]]
-name = "solved"
-task = "move"
-rate = "solved"
-at_least = {least}
-"""
-
-
-@dataclass
-class Ended:
-    """A session that ended."""
-
-    status: int
-    output: str
-    folder: Path
-
-    def lines(self, name: str) -> list[dict[str, Any]]:
-        return [json.loads(line) for line in (self.folder / name).read_text().splitlines()]
-
-    @property
-    def manifest(self) -> dict[str, Any]:
-        return json.loads((self.folder / "run.json").read_text())
-
-    @property
-    def outcomes(self) -> dict[str, str]:
-        return {line["case"]: line["outcome"] for line in self.lines("verdicts.jsonl")}
-
-
-class Evaluate:
-    """Runs `pytest evals -m move` with a run folder and gates of its own."""
-
-    def __init__(self, tmp_path: Path, puzzles: Path) -> None:
-        self.tmp_path, self.puzzles = tmp_path, puzzles
-        self.count = 0
-
-    def __call__(
-        self,
-        server: Loopback | str,
-        *arguments: str,
-        least: float = 0.5,
-        env: Mapping[str, str] | None = None,
-    ) -> Ended:
-        self.count += 1
-        folder = self.tmp_path / f"run{self.count}"
-        gates = self.tmp_path / "gates.toml"
-        gates.write_text(GATES.format(least=least))
-        url = server if isinstance(server, str) else server.base_url
-        command = ["--no-preflight", "-m", "move", "--base-url", url]
-        command += ["--gates", str(gates), "--run-dir", str(folder)]
-        if "--puzzles" not in arguments:
-            command += ["--puzzles", str(self.puzzles)]
-        if not any(argument.startswith("evals/") for argument in arguments):
-            command += ["evals"]
-        done = run_pytest(*command, *arguments, env=env)
-        return Ended(done.returncode, done.stdout + done.stderr, folder)
-
-
-@pytest.fixture
-def evaluate(tmp_path: Path, puzzles: Path) -> Evaluate:
-    return Evaluate(tmp_path, puzzles)
-
-
-@pytest.fixture
-def server() -> Iterator[Loopback]:
-    with Loopback(Player()) as loopback:
-        yield loopback
+from tests.loopback import Body, Loopback
+from tests.mates import MATES
+from tests.sessions import Ended, Evaluate, N, Player, every_third
 
 
 def test_every_case_is_asked_once_and_judged_the_same_with_and_without_workers(
@@ -167,7 +59,7 @@ def test_the_run_says_what_was_asked_of_what(evaluate: Evaluate, server: Loopbac
 
 
 def test_a_threshold_out_of_reach_is_exit_status_1_with_a_sentence(evaluate: Evaluate) -> None:
-    wrong = {solver_fen(0): '{"move": "e1e2"}'}
+    wrong = every_third('{"move": "e1e2"}')
     with Loopback(Player(wrong)) as server:
         for workers in ("0", "2"):
             junit = evaluate.tmp_path / f"junit{workers}.xml"
@@ -181,7 +73,7 @@ def test_a_threshold_out_of_reach_is_exit_status_1_with_a_sentence(evaluate: Eva
 
 
 def test_a_missed_case_is_reported_but_not_red(evaluate: Evaluate) -> None:
-    wrong = {solver_fen(0): '{"move": "e1e2"}'}
+    wrong = every_third('{"move": "e1e2"}')
     with Loopback(Player(wrong)) as server:
         ended = evaluate(server, "-v", least=0.4)
     assert ended.status == 0
@@ -191,21 +83,22 @@ def test_a_missed_case_is_reported_but_not_red(evaluate: Evaluate) -> None:
 
 
 def test_strict_fails_every_mistake(evaluate: Evaluate) -> None:
-    wrong = {solver_fen(0): '{"move": "e1e2"}'}
+    wrong = every_third('{"move": "e1e2"}')
     with Loopback(Player(wrong)) as server:
         ended = evaluate(server, "--cases", "strict", "-n", "2")
     assert ended.status == 1
-    mistakes = [line for line in ended.output.splitlines() if line.startswith("FAILED evals/test_moves.py")]
+    mistakes = [line for line in ended.output.splitlines() if "missed      evals/test_moves.py" in line]
     assert len(mistakes) == 8
+    assert all("played K" in line and "best " in line for line in mistakes)
     assert "Traceback" not in ended.output
 
 
 def test_a_case_without_an_answer_is_an_error_and_nothing_passes(evaluate: Evaluate) -> None:
-    wrong = {solver_fen(0): web.json_response({"error": {"message": "engine died"}}, status=400)}
+    wrong = every_third(web.json_response({"error": {"message": "engine died"}}, status=400))
     with Loopback(Player(wrong)) as server:
         ended = evaluate(server, "-n", "2", least=0.0)
     assert ended.status == 1
-    assert "8 errors" in ended.output
+    assert "8 unanswered" in ended.output.splitlines()[-1]
     assert "8 unanswered, so nothing can pass" in ended.output
     assert "verdict  not enough evidence" in ended.output
     assert ended.manifest["counts"] == {"move": {"solved": 16, "unanswered": 8}}

@@ -2,7 +2,10 @@
 
 Knows nothing of tasks beyond the protocol in `evals.words`.
 
-client    one chat completion: request body, retries, reading the response
-broker    every planned case asked once, N requests in flight
-relay     the way from xdist's workers to the broker
+body        what is sent: the JSON body of one request
+reply       what came back, read without trusting it
+redaction   what may leave the client
+client      one request sent until it is answered: retries, limits, room in the context
+broker      every planned case asked once, N requests in flight
+relay       the way from xdist's workers to the broker
 """

@@ -1,9 +1,9 @@
-"""The prefetching client: every case is asked once, up to N requests in flight, whoever wants the answer.
+"""Every planned case asked once, ahead of time, with up to N requests in flight.
 
 The broker lives in the process that controls the session (pytest itself, or the xdist controller). It learns
 the whole plan once, asks in plan order on one event loop in one thread, and hands completions to whoever
-takes them. So the number of requests in flight does not depend on how many workers judge or on which worker
-gets which test, and a case cannot be asked twice: the broker is the only one who asks.
+takes them. The number of requests in flight therefore does not depend on how many workers judge, or on which
+worker gets which test; and no case is asked twice, because nothing but the broker asks.
 """
 
 from __future__ import annotations
@@ -23,26 +23,30 @@ Recorder = Callable[[Case, int, Completion], None]
 Answered = tuple[Case, Sequence[Completion]]
 
 GIVE_UP_AFTER = 50
-"""Cases in a row without any answer after which the server counts as gone and nothing more is sent."""
+"""After so many requests in a row that got no completion nothing more is sent."""
 
 
 class BrokerClosedError(RuntimeError):
-    """A completion was wanted that nobody will ask for any more: the session is over."""
+    """A completion was wanted of a case that was not asked before the session ended."""
 
 
 class Source(Protocol):
-    """Where a test gets its completions from: the session itself or, in an xdist worker, a link to it."""
+    """Where a test gets its completions from: the session itself or, in an xdist worker, the link to it."""
 
     def take(self, case: Case) -> Sequence[Completion]:
-        """The completions of every turn of a case, waiting for them if need be."""
+        """The completions of every turn of a case, once they have arrived."""
         ...
 
     def take_all(self, task: str) -> Sequence[Answered]:
-        """Every planned case of a task with its completions, waiting for the last one."""
+        """Every planned case of a task with its completions, once the last has arrived."""
         ...
 
     def model_of(self, task: str) -> str:
         """The served model that a task is asked of."""
+        ...
+
+    def not_asked(self) -> Mapping[str, str]:
+        """Task -> why the model cannot be asked it."""
         ...
 
 
@@ -54,12 +58,14 @@ class _Entry:
 
 
 class Broker:
-    """Asks planned cases ahead of time and any other case when it is taken.
+    """Asks planned cases ahead of time, and any other case when it is taken.
 
     :param ask: sends one request of a case; must not raise for what a server does.
+    :param tasks: what each case is asked, by the task's name.
+    :param concurrency: how many cases are being asked at any time.
     :param record: told of every completion (case, turn from 0, completion) as it arrives, on the
         broker's thread.
-    :param close: awaited on the broker's loop at the end (to close the connection pool).
+    :param close: awaited on the broker's loop at the end (to close the connections).
     """
 
     def __init__(
@@ -77,7 +83,8 @@ class Broker:
         self._planned: deque[_Entry] = deque()
         self._urgent: deque[_Entry] = deque()
         self._running: set[asyncio.Task[None]] = set()
-        self._lost_in_a_row = 0
+        self._lost: list[str] = []
+        """Why the latest requests got no completion; empty again with the next that gets one."""
         self._closed = False
         self._lock = threading.Lock()
         self._loop = asyncio.new_event_loop()
@@ -85,7 +92,7 @@ class Broker:
         self._thread.start()
 
     def plan(self, cases: Iterable[Case]) -> None:
-        """Ask these cases, in this order, before anyone wants them; one already known is not asked again."""
+        """Ask these cases, in this order, before anyone takes them; what is known is not asked again."""
         with self._lock:
             for case in cases:
                 if case.key not in self._entries:
@@ -94,7 +101,7 @@ class Broker:
         self._loop.call_soon_threadsafe(self._pump)
 
     def take(self, case: Case) -> Sequence[Completion]:
-        """The completions of `case`; asks it next if it was not planned or not yet sent.
+        """The completions of `case`, which is asked next if it was not planned or has not been sent.
 
         :raises BrokerClosedError: the session ended before it was asked.
         """
@@ -116,7 +123,7 @@ class Broker:
         return [(entry.case, entry.future.result()) for entry in entries]
 
     def close(self) -> None:
-        """Stop asking, give up on what is in flight, and release the thread. Safe to call twice."""
+        """Stop asking, drop what is in flight, and end the thread. Safe to call twice."""
         with self._lock:
             if self._closed:
                 return
@@ -171,7 +178,7 @@ class Broker:
             entry.future.set_exception(error)
 
     async def _converse(self, case: Case) -> Sequence[Completion]:
-        """Drive the task's turns: each request, its completion, and on to the next or the end."""
+        """Go through the task's turns: send its request, give it the completion, until it wants no more."""
         turns = self._tasks[case.task].turns(case)
         completions: list[Completion] = []
         try:
@@ -187,11 +194,12 @@ class Broker:
             return completions
 
     async def _answer(self, case: Case, request: Request) -> Completion:
-        if self._lost_in_a_row >= GIVE_UP_AFTER:
-            return Completion(
-                error=f"not sent: the server did not answer the {self._lost_in_a_row} cases before",
-                attempts=0,
-            )
+        if len(self._lost) >= GIVE_UP_AFTER:
+            reason = f"the last {len(self._lost)} requests got no completion, the latest: {self._lost[-1]}"
+            return Completion(error=f"not sent: {reason}", attempts=0)
         completion = await self._ask(case, request)
-        self._lost_in_a_row = 0 if completion.error is None else self._lost_in_a_row + 1
+        if completion.error is None:
+            self._lost.clear()
+        else:
+            self._lost.append(completion.error)
         return completion

@@ -1,196 +1,222 @@
-"""One chat completion, asked for and read: the request body, the retries, and the answer as `Completion`.
+"""One request, sent until it is answered.
 
-Measured with 256 requests in flight: the openai SDK over its aiohttp transport, posting plain dicts, costs
-under 1.2 ms of CPU a request, a quarter of its typed methods over the default transport.
+Plain aiohttp rather than an SDK. A server under test is not trusted, so for how long it is listened to, how
+much of it is read and what becomes of that is decided here anyway; and the client shares its interpreter with
+pytest, so that the server waits for what it costs. Measured with 2,000 requests to a loopback server, 64 in
+flight: this client costs 0.16 ms of CPU a request, the openai SDK over its aiohttp transport 0.64 ms.
 """
 
 from __future__ import annotations
 
 import asyncio
+import json
 import random
+import re
 import time
+import urllib.request
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, cast
+from dataclasses import replace
+from typing import Any
+from urllib.parse import urljoin, urlsplit
 
-from evals.words import Completion, Request
+import aiohttp
 
-if TYPE_CHECKING:
-    from openai import AsyncOpenAI
+from evals.asking.redaction import sealed, secrets_in
+from evals.asking.reply import ReplyError, error_text, read_completion, seconds_to_wait
+from evals.words import Completion
 
 RETRY_STATUSES = frozenset({408, 409, 425, 429, 500, 502, 503, 504, 520, 522, 524, 529})
 LONGEST_BACKOFF = 30.0
+LARGEST_ANSWER = 4 << 20
+"""Bytes of an answer that are read. 128k tokens of text are about half a megabyte."""
+IDLE = 4.0
+"""Seconds that an idle connection is kept: uvicorn, under vLLM, hangs up after 5."""
+
+NO_ROOM = re.compile(r"(?:context length|max_model_len)[^0-9]{0,40}([0-9]{1,9})")
+"""How a server says that the prompt and `max_tokens` do not fit its context together, and how large that is.
+
+vLLM to 0.14: "maximum context length is 1024 tokens"; 0.16: "the model's context length is only 1024 tokens";
+0.25: as the first, or "max_model_len=max_total_tokens=1024"; SGLang: "maximum context length of 1024 tokens".
+"""
 
 
-@dataclass(frozen=True, slots=True)
-class Sampling:
-    """How the server draws tokens. Sent whole, because a server fills what is missing from the checkpoint.
+class NoAnswerError(Exception):
+    """One sending came to nothing. `passing` is True where another may help, `wait` how long until then."""
 
-    `top_k` and `repetition_penalty` are not part of the OpenAI API and go to vLLM only.
+    def __init__(self, reason: str, *, passing: bool, wait: float = 0.0) -> None:
+        super().__init__(reason)
+        self.passing, self.wait = passing, wait
+
+
+class NoRoomError(NoAnswerError):
+    """The server refused because the prompt and `max_tokens` do not fit into its `context` together."""
+
+    def __init__(self, reason: str, context: int) -> None:
+        super().__init__(reason, passing=False)
+        self.context = context
+
+
+class Client:
+    """Asks one server, over connections that are used again. To be used on one event loop.
+
+    :param base_url: ends before `/chat/completions`; mostly with `/v1`.
+    :param headers: the authentication, if there is any. No completion will hold any of their values.
+    :param concurrency: how many requests will be in flight at once.
+    :param timeout: seconds for one sending, from the connection to the last byte of the answer.
+    :param attempts: how often a request is sent before it is given up.
+    :param backoff: seconds; see `ask`.
     """
 
-    temperature: float = 0.0
-    top_p: float = 1.0
-    top_k: int = -1
-    repetition_penalty: float = 1.0
-    seed: int = 0
+    def __init__(
+        self,
+        base_url: str,
+        headers: Mapping[str, str],
+        *,
+        concurrency: int,
+        timeout: float,
+        attempts: int = 6,
+        backoff: float = 1.0,
+    ) -> None:
+        self._url = f"{base_url}/chat/completions"
+        self._headers = {"Content-Type": "application/json", "Accept-Encoding": "identity", **headers}
+        self._concurrency, self._timeout = concurrency, timeout
+        self._attempts, self._backoff = attempts, backoff
+        self._secrets = secrets_in(headers)
+        self._refused: dict[str, tuple[int, NoRoomError]] = {}
+        """For each model the smallest `max_tokens` that left a prompt no room, and what the server said."""
+        self._open: aiohttp.ClientSession | None = None
 
+    @property
+    def _session(self) -> aiohttp.ClientSession:
+        """Made by the first request, because aiohttp makes one only on a running event loop."""
+        if self._open is None:
+            self._open = aiohttp.ClientSession(
+                connector=aiohttp.TCPConnector(limit=self._concurrency, keepalive_timeout=IDLE),
+                headers=self._headers,
+                timeout=aiohttp.ClientTimeout(total=self._timeout),
+                cookie_jar=aiohttp.DummyCookieJar(),
+                auto_decompress=False,
+                # Not aiohttp's own `trust_env`: without a key it would send what it finds in ~/.netrc.
+                proxy=_proxy_for(self._url),
+            )
+        return self._open
 
-SPACING = {"whitespace_flexible": False, "key_separator": ": ", "item_separator": ", "}
-"""How vLLM's guidance backend spaces JSON: as `json.dumps` does and models are trained on. Its xgrammar
-backend, which ignores this, knows only no space at all or any amount; a small model fails with the one and
-never ends with the other."""
+    async def close(self) -> None:
+        """Close the connections."""
+        if self._open is not None:
+            await self._open.close()
 
+    async def ask(self, body: Mapping[str, Any]) -> Completion:
+        """Send one request until an answer comes or the attempts are used up.
 
-def chat_body(
-    request: Request,
-    model: str,
-    sampling: Sampling,
-    *,
-    sample: int = 0,
-    vllm: bool = True,
-    context: int | None = None,
-) -> dict[str, Any]:
-    """The JSON body of `POST /v1/chat/completions` for one request.
+        Sent again: what failed to connect or took too long, the statuses that mean "not now", and a 200 with
+        no chat completion in it. The wait before the next attempt doubles from `backoff` seconds to 30 s,
+        with full jitter (https://aws.amazon.com/blogs/architecture/exponential-backoff-and-jitter/), or is as
+        long as `Retry-After` says. Never raises for what a server did: `Completion.error` says it.
 
-    :param sample: which of several samples of one case this is; it moves the seed, so that samples differ.
-    :param vllm: whether the server understands vLLM's fields.
-    :param context: the model's context in tokens, where it is known. vLLM refuses to be asked for more than
-        this, and takes less on itself where the prompt leaves less.
-    """
-    body: dict[str, Any] = {
-        "model": model,
-        "messages": [dict(message) for message in request.messages],
-        "max_tokens": min(request.max_tokens, context or request.max_tokens),
-        "temperature": sampling.temperature,
-        "top_p": sampling.top_p,
-        "seed": sampling.seed + sample,
-    }
-    if request.schema is not None:
-        schema = {**request.schema, "x-guidance": SPACING} if vllm else request.schema
-        body["response_format"] = {
-            "type": "json_schema",
-            "json_schema": {"name": request.schema_name, "schema": schema, "strict": True},
-        }
-    if vllm:
-        body["top_k"] = sampling.top_k
-        body["repetition_penalty"] = sampling.repetition_penalty
-        # A hybrid model such as Qwen3-4B thinks unless told not to; templates without the switch ignore it.
-        body["chat_template_kwargs"] = {"enable_thinking": request.thinking}
-    return body
+        Where `max_tokens` and the prompt do not fit the model's context together, the answer gets exactly the
+        room that the prompt leaves, whether or not the server would have seen to that by itself.
+        """
+        reason = ""
+        for attempt in range(1, self._attempts + 1):
+            try:
+                completion = await self._fitting(body)
+            except NoAnswerError as failure:
+                reason, asked_to_wait = str(failure), failure.wait
+                if not failure.passing:
+                    return sealed(Completion(error=reason, attempts=attempt), self._secrets)
+            else:
+                return sealed(replace(completion, attempts=attempt), self._secrets)
+            if attempt < self._attempts:
+                wait = random.uniform(0, min(LONGEST_BACKOFF, self._backoff * 2 ** (attempt - 1)))
+                await asyncio.sleep(max(wait, min(LONGEST_BACKOFF, asked_to_wait)))
+        lost = sealed(Completion(error=reason, attempts=self._attempts), self._secrets)
+        return replace(lost, error=f"{lost.error} (after {self._attempts} attempts)")
 
+    async def _fitting(self, body: Mapping[str, Any]) -> Completion:
+        """Send a request; where the server refuses it as too long for its context, send what fits."""
+        model, wanted = str(body.get("model")), int(body.get("max_tokens", 0))
+        smallest, refusal = self._refused.get(model, (wanted + 1, None))
+        if refusal is None or wanted < smallest:
+            try:
+                return await self._send(body)
+            except NoRoomError as error:
+                refusal = error.with_traceback(None)
+                self._refused[model] = wanted, refusal
+        # vLLM 0.25 does not say how long the prompt is ("at least" one token more than fits), and there is no
+        # tokenizer here. An answer of one token costs next to nothing and comes with the prompt's length.
+        measured = await self._send({**body, "max_tokens": 1})
+        room = min(wanted, refusal.context - (measured.prompt_tokens or refusal.context))
+        if room < 1:
+            raise NoAnswerError(str(refusal), passing=False) from refusal
+        return await self._send({**body, "max_tokens": room})
 
-def read_completion(payload: object, *, latency: float, attempts: int) -> Completion:
-    """Read a chat completion response, whichever server made it.
+    async def _send(self, body: Mapping[str, Any]) -> Completion:
+        """Send once.
 
-    Reasoning arrives as `reasoning` (vLLM 0.12 and later, OpenRouter) or `reasoning_content` (older vLLM,
-    llama.cpp, DeepSeek).
-    """
-    try:
-        choice = cast("dict[str, Any]", payload)["choices"][0]
-        message: dict[str, Any] = choice["message"]
-    except (KeyError, IndexError, TypeError):
-        return Completion(
-            error=f"the server's answer is not a chat completion: {str(payload)[:200]!r}",
-            latency=latency,
-            attempts=attempts,
-        )
-    usage = cast("dict[str, Any]", payload).get("usage") or {}
-    return Completion(
-        content=message.get("content"),
-        reasoning=message.get("reasoning") or message.get("reasoning_content"),
-        finish_reason=choice.get("finish_reason"),
-        refusal=message.get("refusal"),
-        prompt_tokens=usage.get("prompt_tokens"),
-        completion_tokens=usage.get("completion_tokens"),
-        latency=latency,
-        attempts=attempts,
-    )
-
-
-def open_client(
-    base_url: str, headers: Mapping[str, str], *, concurrency: int, timeout: float
-) -> AsyncOpenAI:
-    """An openai client for `base_url` (ending in `/v1`) that leaves retries to `ask`.
-
-    `headers` carry the authentication, if there is any.
-    """
-    import httpx2
-    from openai import AsyncOpenAI, DefaultAioHttpClient
-
-    # The SDK's own key would be read from OPENAI_API_KEY and sent to whichever server is asked.
-    authorization = headers.get("Authorization", "Bearer none")
-    return AsyncOpenAI(
-        base_url=base_url,
-        api_key=authorization.removeprefix("Bearer "),
-        default_headers={name: value for name, value in headers.items() if name != "Authorization"},
-        max_retries=0,
-        timeout=timeout,
-        http_client=DefaultAioHttpClient(
-            timeout=timeout,
-            limits=httpx2.Limits(max_connections=concurrency, max_keepalive_connections=concurrency),
-        ),
-    )
-
-
-async def ask(
-    client: AsyncOpenAI, body: Mapping[str, Any], *, attempts: int = 6, backoff: float = 1.0
-) -> Completion:
-    """Send one request until an answer comes or `attempts` are used up.
-
-    Retried: connection failures, time-outs, and the statuses that mean "not now". The wait before the next
-    attempt doubles from `backoff` seconds to 30 s, with full jitter
-    (https://aws.amazon.com/blogs/architecture/exponential-backoff-and-jitter/), or is as long as
-    `Retry-After` says. Never raises for what a server did: `Completion.error` says it.
-    """
-    import openai
-
-    error = ""
-    for attempt in range(1, attempts + 1):
-        started = time.perf_counter()
-        wait = random.uniform(0, min(LONGEST_BACKOFF, backoff * 2 ** (attempt - 1)))
+        :raises NoAnswerError: no chat completion came back.
+        """
+        data, started = json.dumps(body).encode(), time.perf_counter()
         try:
-            payload = await client.post("/chat/completions", cast_to=object, body=dict(body))
-        except openai.APIStatusError as failure:
-            error = f"HTTP {failure.status_code}: {_message(failure)}"
-            if failure.status_code not in RETRY_STATUSES:
-                return Completion(error=error, attempts=attempt)
-            wait = max(wait, _retry_after(failure))
-        except openai.APIConnectionError as failure:
-            error = _transport_error(failure, time.perf_counter() - started)
-        else:
-            return read_completion(payload, latency=time.perf_counter() - started, attempts=attempt)
-        if attempt < attempts:
-            await asyncio.sleep(wait)
-    return Completion(error=f"{error} (after {attempts} attempts)", attempts=attempts)
+            async with self._session.post(self._url, data=data, allow_redirects=False) as response:
+                if response.status // 100 != 2:
+                    raise _refused(response, await _read(response))
+                if (encoding := response.headers.get("Content-Encoding", "identity")) != "identity":
+                    raise NoAnswerError(
+                        f"the answer is encoded with {encoding!r}, which was not asked for", passing=False
+                    )
+                answer = await _read(response)
+        except TimeoutError as error:
+            raise NoAnswerError(f"no answer within {self._timeout:g} s", passing=True) from error
+        except (aiohttp.ClientError, OSError, EOFError, ValueError) as error:
+            reason = str(error) or type(error).__name__
+            raise NoAnswerError(f"connection failed: {reason}", passing=True) from error
+        if len(answer) > LARGEST_ANSWER:
+            raise NoAnswerError(f"the answer is longer than {LARGEST_ANSWER >> 20} MiB", passing=False)
+        latency = time.perf_counter() - started
+        try:
+            return replace(read_completion(answer), latency=latency)
+        except ReplyError as error:
+            raise NoAnswerError(str(error), passing=True) from error
 
 
-def _transport_error(failure: BaseException, seconds: float) -> str:
-    """Why no answer came, on one line.
-
-    The SDK's aiohttp transport calls a refused connection a time-out; the deepest cause tells them apart.
-    """
-    cause = failure
-    while cause.__cause__ is not None:
-        cause = cause.__cause__
-    if isinstance(cause, OSError) and not isinstance(cause, TimeoutError):
-        return f"connection failed: {cause}"
-    import openai
-
-    if isinstance(failure, openai.APITimeoutError):
-        return f"no answer within {seconds:.1f} s"
-    return f"connection failed: {cause}"
+def _refused(response: aiohttp.ClientResponse, body: bytes) -> NoAnswerError:
+    """What a status that is not 200 means."""
+    status = response.status
+    if 300 <= status < 400:
+        there = _host(urljoin(str(response.url), response.headers.get("Location", "")))
+        reason = f"HTTP {status}: redirects to {there}; that is not followed, as it would take the keys there"
+        return NoAnswerError(reason, passing=False)
+    told = error_text(body)
+    reason = f"HTTP {status}: {told or response.reason}"
+    if status in (400, 413, 422) and (found := NO_ROOM.search(told)):
+        return NoRoomError(reason, int(found[1]))
+    wait = seconds_to_wait(response.headers.get("Retry-After", ""))
+    return NoAnswerError(reason, passing=status in RETRY_STATUSES, wait=wait)
 
 
-def _message(failure: Any) -> str:
-    """The server's own words about an error, on one line."""
-    body = failure.body
-    detail = body.get("message") if isinstance(body, dict) else None
-    return " ".join(str(detail or failure.message).split())[:300]
+async def _read(response: aiohttp.ClientResponse) -> bytes:
+    """The body, or just over `LARGEST_ANSWER` bytes of it."""
+    body = bytearray()
+    async for part in response.content.iter_any():
+        body += part
+        if len(body) > LARGEST_ANSWER:
+            response.close()
+            break
+    return bytes(body)
 
 
-def _retry_after(failure: Any) -> float:
+def _host(url: str) -> str:
+    """The host in a URL, without the name, password, path or query that may be secret."""
     try:
-        return min(LONGEST_BACKOFF, float(failure.response.headers.get("retry-after", 0)))
-    except ValueError:  # an HTTP date: rare, and the backoff is good enough
-        return 0.0
+        return urlsplit(url).hostname or "nowhere"
+    except ValueError:
+        return "nowhere"
+
+
+def _proxy_for(url: str) -> str | None:
+    """The proxy that the environment names for a URL (`https_proxy`, `no_proxy`), as urllib finds it."""
+    there = urlsplit(url)
+    if urllib.request.proxy_bypass(there.netloc.rpartition("@")[2]):
+        return None
+    return urllib.request.getproxies().get(there.scheme)

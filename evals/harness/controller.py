@@ -1,4 +1,4 @@
-"""The process that controls a session: server, broker and run, gates as items, and the summary."""
+"""The side of a session that owns the server and the run: pytest itself or, under xdist, the controller."""
 
 from __future__ import annotations
 
@@ -6,109 +6,132 @@ import signal
 import threading
 from collections.abc import Generator, Mapping, Sequence
 from types import FrameType
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 
 from evals.asking.broker import Source
 from evals.asking.relay import Relay
-from evals.harness.collection import Collection
+from evals.harness.case_builder import Selection, leads_into_suites
+from evals.harness.evaluation import Evaluation
+from evals.harness.manifest import describe_setup
 from evals.harness.options import Options
-from evals.harness.plugin import Judge, read_verdict
+from evals.harness.participant import SETUP_ERRORS, Participant
+from evals.harness.reports import UNDECIDED, gate_reports, read_property, read_record, usage_error
+from evals.harness.summary import write_summary
+from evals.harness.worker import INPUT
 from evals.results.engine import EngineError, open_engine
-from evals.words import Case
+from evals.results.gates import Incidents
+from evals.results.gates_file import GateError, load_gates
+from evals.words import Case, Outcome
 from serve.errors import ServeError
-
-if TYPE_CHECKING:
-    from evals.harness.session import Session
-    from evals.results.gates import GateResult
+from serve.printable import printable
 
 
-class Controller(Judge):
-    """The part of the process that owns the server, the broker and the run."""
+class Controller(Participant):
+    """Draws the puzzles, opens the evaluation, hears every report, and closes."""
 
-    def __init__(self, config: pytest.Config, options: Options, collection: Collection) -> None:
-        super().__init__(config, options, collection)
-        self._session: Session | None = None
+    def __init__(self, config: pytest.Config, options: Options) -> None:
+        super().__init__(config, options)
+        self._evaluation: Evaluation | None = None
         self._relay: Relay | None = None
-        self._failed: list[str] = []
-        self._planned = threading.Lock()
+        self._reported = Reported()
+        self._joining = threading.Lock()
         self._sigterm: Any = None
         if threading.current_thread() is threading.main_thread():
             self._sigterm = signal.signal(signal.SIGTERM, _interrupt)
 
     @property
     def source(self) -> Source:
-        """The session, which is open once the first test runs."""
-        return self.session
+        """The evaluation, which is open once the first test runs."""
+        return self.evaluation
 
     @property
-    def session(self) -> Session:
-        """The session, made on first use: `pytest tests` has none.
+    def evaluation(self) -> Evaluation:
+        """The evaluation, made on first use: `pytest tests` has none.
 
-        :raises pytest.UsageError: the gates or the prompts cannot be used.
+        :raises pytest.UsageError: gates, puzzles or prompts cannot be used.
         """
-        if self._session is None:
-            # Not before a case is there: the gates bring in scipy, which `pytest tests` does not need.
-            from evals.harness.session import Session
-            from evals.results.gates import GateError, load_gates
-
+        if self._evaluation is None:
+            options, builder = self.options, self.builder
             try:
-                gates = load_gates(self.options.gates)
-                tasks = self.collection.tasks
-            except (GateError, *self.collection.errors) as error:
-                raise pytest.UsageError(str(error)) from error
-            self._session = Session(self.options, tasks, gates, self.config.rootpath, self._say)
-        return self._session
+                tasks = builder.tasks
+                gates = load_gates(
+                    options.gates,
+                    {
+                        name: getattr(task, "checks", {"closed": bool, "sections_in_order": bool})
+                        for name, task in tasks.items()
+                    },
+                )
+                facts = describe_setup(options, self.drawing.loaded, builder.settings)
+            except (GateError, *SETUP_ERRORS) as error:
+                raise usage_error(error) from error
+            self._evaluation = Evaluation(options, tasks, gates, self.config.rootpath, facts, self._say)
+        return self._evaluation
 
     def _say(self, line: str) -> None:
         terminal = self.config.pluginmanager.get_plugin("terminalreporter")
         if terminal is not None:
             terminal.ensure_newline()
-            terminal.write_line(line)
+            terminal.write_line(printable(line, 2000))
 
-    # xdist: what workers need to know, and the plan that they send.
+    # collect
 
-    def worker_input(self) -> dict[str, str]:
-        """What a worker is told: where the relay listens and where the drawn puzzles are."""
-        if self._relay is None:
-            self._relay = Relay(self._add_plan, lambda: self.session)
-        try:
-            wanted = self.collection.wanted(self.config)
-            puzzles = self.collection.share(self._relay.folder) if wanted else ""
-        except self.collection.errors as error:
-            raise pytest.UsageError(str(error)) from error
-        return {"address": self._relay.address, "key": self._relay.key, "puzzles": puzzles}
-
-    def _add_plan(self, cases: Sequence[Case], left_out: Mapping[str, int]) -> None:
-        with self._planned:
-            self.session.plan.add(cases, left_out)
-
-    def open_if_planned(self) -> None:
-        """Open the session once there is a case to ask.
-
-        :raises pytest.UsageError: there is no server to ask.
-        """
-        if self._session is None or not self._session.plan.cases:
-            return
-        self._session.facts = self.collection.facts()
-        try:
-            if self.options.engine:
-                open_engine(self.options.engine).close()
-            self._session.open()
-        except (ServeError, EngineError, FileExistsError) as error:
-            raise pytest.UsageError(str(error)) from error
-
-    # pytest: the life of a session.
+    def pytest_report_header(self) -> list[str]:
+        """Which gates the session is judged by."""
+        if not leads_into_suites(self.config):
+            return []
+        gates = self.evaluation.gates
+        return [f"gates: {printable(str(gates.path))} ({len(gates.gates)}, digest {gates.digest})"]
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_collection(self, session: pytest.Session) -> None:
-        """Load the puzzles before collecting the suites, so that a bad file is one clean error."""
-        if self.collection.wanted(session.config):
-            try:
-                self.collection.prepare()
-            except self.collection.errors as error:
-                raise pytest.UsageError(str(error)) from error
+        """Read all that a user can get wrong before the suites are collected: one clean error."""
+        if leads_into_suites(session.config):
+            _ = self.evaluation
+
+    @pytest.hookimpl(optionalhook=True)
+    def pytest_configure_node(self, node: Any) -> None:
+        """Tell an xdist worker where the relay listens and where the drawn puzzles are."""
+        if self._relay is None:
+            self._relay = Relay(self._join, lambda: self.evaluation)
+        puzzles = ""
+        if leads_into_suites(self.config):
+            _ = self.evaluation
+            puzzles = str(self.drawing.leave_in(self._relay.folder))
+        node.workerinput[INPUT] = {
+            "address": self._relay.address,
+            "key": self._relay.key,
+            "puzzles": puzzles,
+        }
+
+    # plan
+
+    def _join(self, cases: Sequence[Case], deselected: Mapping[str, int]) -> None:
+        with self._joining:
+            self.evaluation.plan.add(Selection(tuple(cases), deselected))
+
+    # open
+
+    @pytest.hookimpl(optionalhook=True)
+    def pytest_xdist_node_collection_finished(self) -> None:
+        """Open when the first worker has collected; its plan came before this."""
+        if not self.config.option.collectonly:
+            self.open()
+
+    def open(self) -> None:
+        """Open the evaluation once there is a case to ask.
+
+        :raises pytest.UsageError: there is no server to ask, no engine, or no place for the run.
+        """
+        if self._evaluation is None or not self._evaluation.plan.cases:
+            return
+        try:
+            if self.options.engine:
+                open_engine(self.options.engine).close()
+            self._evaluation.open()
+        except (ServeError, EngineError, OSError) as error:
+            raise usage_error(error) from error
 
     @pytest.hookimpl(wrapper=True)
     def pytest_runtestloop(self, session: pytest.Session) -> Generator[None, object, object]:
@@ -116,10 +139,10 @@ class Controller(Judge):
         if self.config.option.collectonly:
             return (yield)
         if session.items and not session.testsfailed:
-            cases, left_out = self.plan(session)
-            if cases:
-                self.session.plan.add(cases, left_out)
-                self.open_if_planned()
+            self.selection = self.builder.select(session.items)
+            if self.selection.cases:
+                self.evaluation.plan.add(self.selection)
+                self.open()
         status = "interrupted"
         try:
             outcome = yield
@@ -131,100 +154,81 @@ class Controller(Judge):
         finally:
             self._close(session, status)
 
+    # judge
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        """Keep the record that a report carries, and what else went wrong."""
+        self._reported.add(report)
+        record = None if report.when == "teardown" else read_record(report)
+        if record is not None and self._evaluation is not None:
+            self._evaluation.keep(record)
+
+    def pytest_collectreport(self, report: pytest.CollectReport) -> None:
+        """A suite that cannot be collected is an error of the session."""
+        if report.failed:
+            self._reported.errors.append(report.nodeid)
+
+    # close
+
     def _close(self, session: pytest.Session, status: str) -> None:
-        if self._session is None or self._session.run is None:
+        evaluation = self._evaluation
+        if evaluation is None or evaluation.run is None:
             return
-        flaws = [] if status == "finished" else [f"the session was {status}"]
-        results = self._session.close(status, flaws, self._failed)
+        results = evaluation.close(status, self._reported.incidents(status))
         if status == "interrupted":
             return
         session.testscollected += len(results)
         for result in results:
-            for gate_report in gate_reports(result):
-                self.config.hook.pytest_runtest_logreport(report=gate_report)
-
-    @pytest.hookimpl(tryfirst=True)
-    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
-        """Take the verdict from a report into the run."""
-        if report.when == "call" and report.failed:
-            self._failed.append(report.nodeid)
-        record = read_verdict(report)
-        if record is None or self._session is None or report.when == "teardown":
-            return
-        self._session.judged(record)
+            for report in gate_reports(result, evaluation.gates.path, self.config.rootpath):
+                self.config.hook.pytest_runtest_logreport(report=report)
 
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
         """Print outcomes, gates and the verdict."""
-        session = self._session
-        if session is None or session.run is None or not session.results:
-            return
-        from evals.results import report
-
-        write = terminalreporter.write_line
-        terminalreporter.section("eighth rank", sep="=")
-        for record in report.mistakes_to_show(session.run.records, self.options.show):
-            write(self.collection.explain_record(session.plan.cases[record.case], record))
-            write("")
-        for line in report.outcome_table(session.run.records):
-            write(line)
-        write("")
-        for line in report.extra_lines(session.run.records):
-            write(line)
-        for line, verdict in report.gate_lines(session.results):
-            write(line, **{COLOURS[verdict]: True})
-        write("")
-        for line in self.collection.notes:
-            write(line)
-        write(f"run      {session.run.folder} ({session.seconds:.0f} s)")
-        final = report.conclusion(session.results)
-        write(f"verdict  {final}", bold=True)
+        if self._evaluation is not None and self._evaluation.results:
+            write_summary(
+                terminalreporter,
+                self._evaluation,
+                self.drawing.notes(),
+                self._reported.node_ids,
+                self.options,
+            )
 
     def pytest_unconfigure(self) -> None:
         """Leave nothing behind: server, threads, temporary folder, signal handler."""
-        if self._session is not None:
-            self._session.close("interrupted", ["the session was interrupted"])
+        if self._evaluation is not None:
+            self._evaluation.close("interrupted", self._reported.incidents("interrupted"))
         if self._relay is not None:
             self._relay.close()
         if self._sigterm is not None:
             signal.signal(signal.SIGTERM, self._sigterm)
 
 
-COLOURS = {"PASS": "green", "FAIL": "red", "INCONCLUSIVE": "yellow"}
+class Reported:
+    """What the reports of a session say beside the records that they carry."""
 
+    def __init__(self) -> None:
+        self.failed: list[str] = []
+        self.errors: list[str] = []
+        self.undecided: list[str] = []
+        self.node_ids: dict[str, str] = {}
+        """Case key -> node id."""
 
-class XdistHooks:
-    """The two moments of an xdist controller that matter here."""
+    def add(self, report: pytest.TestReport) -> None:
+        """Take in one report of one phase of one item."""
+        record = read_record(report)
+        if record is not None:
+            self.node_ids[record.case] = report.nodeid
+        unanswered = record is not None and record.outcome is Outcome.UNANSWERED
+        if report.failed and not (unanswered and report.when == "setup"):
+            (self.failed if report.when == "call" else self.errors).append(report.nodeid)
+        if report.when == "call" and (sentence := read_property(report, UNDECIDED)) is not None:
+            self.undecided.append(sentence)
 
-    def pytest_configure_node(self, node: Any) -> None:
-        """Tell a worker where the relay is."""
-        controller: Controller = node.config.pluginmanager.get_plugin("eighth-rank")
-        node.workerinput["eighth_rank"] = controller.worker_input()
-
-    def pytest_xdist_node_collection_finished(self, node: Any) -> None:
-        """Open the session when the first worker has collected; its plan came before this."""
-        controller: Controller = node.config.pluginmanager.get_plugin("eighth-rank")
-        if not node.config.option.collectonly:
-            controller.open_if_planned()
-
-
-def gate_reports(result: GateResult) -> list[pytest.TestReport]:
-    """Reports of a gate as if it were a test: the terminal, JUnit XML and the exit status all take them."""
-    name = f"gate[{result.name}]"
-    nodeid = f"evals/gates.toml::{name}"
-    passed = result.verdict == "PASS"
-
-    def phase(when: Any, failed: bool) -> pytest.TestReport:
-        return pytest.TestReport(
-            nodeid=nodeid,
-            location=("evals/gates.toml", None, name),
-            keywords={},
-            outcome="failed" if failed else "passed",
-            longrepr=f"{result.verdict.value}: {result.sentence}" if failed else None,
-            when=when,
-            user_properties=[("gate", result.verdict.value), ("gate_sentence", result.sentence)],
-        )
-
-    return [phase("setup", False), phase("call", not passed), phase("teardown", False)]
+    def incidents(self, status: str) -> Incidents:
+        """Why a session of this status may not be what it seems."""
+        flaws = [] if status == "finished" else [f"the session was {status}"]
+        return Incidents(flaws, self.failed, self.errors, self.undecided)
 
 
 def _interrupt(_signum: int, _frame: FrameType | None) -> None:

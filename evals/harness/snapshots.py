@@ -11,8 +11,10 @@ from syrupy.assertion import SnapshotAssertion
 from syrupy.extensions.single_file import SingleFileSnapshotExtension, WriteMode
 from syrupy.location import PyTestLocation
 
+from evals.harness.reports import UNDECIDED
 from evals.reading.trace_format import TraceFormat, diff_formats
 from evals.results.stored_formats import SNAPSHOTS, SUFFIX, model_folder
+from serve.printable import printable
 
 
 class FormatExtension(SingleFileSnapshotExtension):
@@ -59,13 +61,26 @@ def expect_format(found: TraceFormat, snapshot: SnapshotAssertion) -> None:
     """
     same: bool = snapshot == found
     if not same:
-        file = snapshot.extension.get_location(test_location=snapshot.test_location, index=0)
+        file = Path(snapshot.extension.get_location(test_location=snapshot.test_location, index=0))
+        if not file.exists():
+            _undecided(snapshot, f"no reasoning format is stored in {file}: run again with --snapshot-update")
         changes = "\n".join(snapshot.get_assert_diff())
         pytest.fail(
-            f"the reasoning format is not the one in {file} (-: stored, +: this session)\n{changes}\n"
-            "If the new format is the one you want, store it: run again with --snapshot-update.",
+            printable(
+                f"the reasoning format is not the one in {file} (-: stored, +: this session)\n{changes}\n"
+                "If the new format is the one you want, store it: run again with --snapshot-update.",
+                10_000,
+                newlines=True,
+            ),
             pytrace=False,
         )
+
+
+def _undecided(snapshot: SnapshotAssertion, sentence: str) -> None:
+    """Skip a test that has nothing to compare with, and let the run be inconclusive for it."""
+    sentence = printable(sentence)
+    snapshot.test_location.item.user_properties.append((UNDECIDED, sentence))
+    pytest.skip(sentence)
 
 
 def keep_other_models(config: pytest.Config) -> None:

@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from evals.puzzles.puzzle import COLUMNS
+from evals.puzzles.puzzle import COLUMNS, Puzzle
 
 ID, RATING, THEMES = (COLUMNS.index(name) for name in ("PuzzleId", "Rating", "Themes"))
 
@@ -131,3 +131,8 @@ class Draw:
             standing, stratum, _ = self._kept[place]
             self._beaten[stratum] = min(standing, self._beaten.get(stratum, standing))
         self._kept = [self._kept[place] for _, place in ranked[: self._size]]
+
+
+def spread(puzzles: Sequence[Puzzle], n: int) -> tuple[Puzzle, ...]:
+    """`n` of the puzzles at even distances, so that each set keeps its share."""
+    return tuple(puzzles[index * len(puzzles) // n] for index in range(n))

@@ -5,16 +5,19 @@ Works with anything OpenAI-compatible: only `GET <base URL>/models` has to exist
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Callable
 from dataclasses import replace
 from urllib.parse import urlsplit
 
 from serve.endpoint.endpoint import Endpoint, served_models
-from serve.endpoint.wire import Answer, UnreachableError, send
+from serve.endpoint.wire import Answer, UnreachableError
 from serve.errors import ServeError
 
 Progress = Callable[[str], None]
+LOOK = 10.0
+"""Seconds for one list of models."""
 POLL = 1.0
 """Seconds between two looks at a server that is starting."""
 SAY_EVERY = 10.0
@@ -40,57 +43,79 @@ def attach(
     :param startup_timeout: seconds in which the server may refuse connections or answer 502, 503, 504.
     :raises ServeError: it never answered, wants another key, or is not OpenAI-compatible.
     """
-    url = base_url.strip().rstrip("/").removesuffix("/models").removesuffix("/chat/completions")
-    if urlsplit(url).scheme not in ("http", "https") or not urlsplit(url).netloc:
-        raise ServeError(f"{base_url!r} is not a base URL: it should look like http://127.0.0.1:8000/v1")
+    url = checked(base_url)
     probe = Endpoint(url, (), api_key_env=api_key_env, header_env=header_env)
-    candidates = [url] if url.endswith("/v1") else [f"{url}/v1", url]
     begun = said = time.monotonic()
     while True:
-        waiting_for = ""
-        for candidate in candidates:
-            try:
-                answer = replace(probe, base_url=candidate).send("/models", timeout=10)
-            except UnreachableError as error:
-                if not error.passing:
-                    raise ServeError(f"{base_url} cannot be reached: {error}") from error
-                waiting_for = str(error)
-                break
-            if models := served_models(answer):
-                found = replace(probe, base_url=candidate, models=models)
-                return replace(found, version=_version(found))
-            if answer.status in (502, 503, 504) or (answer.status == 500 and "/v1" in candidate):
-                waiting_for = f"it answers {answer.status}"
-                break
-            if answer.status != 404 or candidate == candidates[-1]:
-                raise ServeError(_refusal(base_url, candidates, answer, api_key_env, header_env))
+        left = begun + startup_timeout - time.monotonic()
+        found = _find(probe, min(LOOK, max(1.0, left)))
+        if isinstance(found, Endpoint):
+            return found
         now = time.monotonic()
         if now - begun >= startup_timeout:
             raise ServeError(
-                f"{base_url} did not become ready in {startup_timeout:.0f} s: {waiting_for}. "
+                f"{base_url} did not become ready in {startup_timeout:.0f} s: {found}. "
                 "Is the server running there? Wait longer with --startup-timeout"
             )
         if said == begun or now - said >= SAY_EVERY:
             said = now
-            progress(
-                f"waiting for {base_url}: {waiting_for} ({now - begun:.0f} s of {startup_timeout:.0f} s)"
-            )
+            progress(f"waiting for {base_url}: {found} ({now - begun:.0f} s of {startup_timeout:.0f} s)")
         time.sleep(min(POLL, max(0.0, begun + startup_timeout - now)))
 
 
-def _refusal(
-    base_url: str,
-    candidates: list[str],
-    answer: Answer,
-    api_key_env: str | None,
-    header_env: tuple[tuple[str, str], ...],
-) -> str:
+def checked(base_url: str) -> str:
+    """A base URL as everything here expects it, without `/models` or a slash at its end.
+
+    :raises ServeError: it is none, or holds what must not be printed and stored with it.
+    """
+    url = base_url.strip().rstrip("/").removesuffix("/models").removesuffix("/chat/completions")
+    if "@" in url:
+        raise ServeError(
+            f"'...@{url.rpartition('@')[2]}' is a base URL with a user name or a password, which would be "
+            "printed and stored: put the key into an environment variable and name that with --api-key-env"
+        )
+    address = re.split("[?#]", url)[0]
+    if address != url:
+        raise ServeError(f"{address!r} is followed by a query ('?' or '#'), which a base URL cannot have")
+    try:
+        parts = urlsplit(url)
+        usable = parts.scheme in ("http", "https") and parts.hostname and parts.port != 0
+    except ValueError:
+        usable = False
+    if not usable or not url.isprintable() or " " in url:
+        raise ServeError(f"{base_url!r} is not a base URL: it should look like http://127.0.0.1:8000/v1")
+    return url
+
+
+def _find(probe: Endpoint, timeout: float) -> Endpoint | str:
+    """The endpoint at the probe's base URL, with or without `/v1`; else what there is to wait for.
+
+    :raises ServeError: waiting will not help.
+    """
+    url = probe.base_url
+    candidates = [url] if url.endswith("/v1") else [f"{url}/v1", url]
+    for candidate in candidates:
+        endpoint = replace(probe, base_url=candidate)
+        try:
+            answer = endpoint.send("/models", timeout=timeout)
+        except UnreachableError as error:
+            if not error.passing:
+                raise ServeError(f"{url} cannot be reached: {error}") from error
+            return str(error)
+        if models := served_models(answer):
+            return replace(endpoint, models=models, version=endpoint.find_version(min(5.0, timeout)))
+        if answer.status in (502, 503, 504) or (answer.status == 500 and "/v1" in candidate):
+            return f"it answers {answer.status}"
+        if answer.status != 404 or candidate == candidates[-1]:
+            raise ServeError(_refusal(probe, candidates, answer))
+    raise AssertionError("the last candidate returns or raises")
+
+
+def _refusal(probe: Endpoint, candidates: list[str], answer: Answer) -> str:
+    base_url = probe.base_url
     if answer.status in (401, 403, 407):
-        names = [*([api_key_env] if api_key_env else []), *(variable for _, variable in header_env)]
-        if names:
-            return (
-                f"{base_url} says {answer.status}: the key in {' and '.join(names)} is wrong for this server"
-            )
+        if names := " and ".join(probe.key_variables):
+            return f"{base_url} says {answer.status}: the key in {names} is wrong for this server"
         return (
             f"{base_url} says {answer.status}: it wants a key; put it into an environment variable and name "
             "that with --api-key-env"
@@ -103,16 +128,6 @@ def _refusal(
     if answer.status != 200:
         return f"{base_url} answered {answer.status} to the list of models: {answer.error}"
     if isinstance(answer.object().get("data"), list):
-        return f"{base_url} is OpenAI-compatible but serves no model"
+        return f"{base_url} is OpenAI-compatible but serves no model with a name that can be printed"
     kind = "JSON without a list of models" if answer.json() is not None else "a page that is not JSON"
     return f"{base_url} is not OpenAI-compatible: its list of models is {kind}: {answer.text[:60]!r}"
-
-
-def _version(endpoint: Endpoint) -> str | None:
-    """vLLM's version; None for any other server."""
-    try:
-        answer = send(f"{endpoint.server_url}/version", headers=endpoint.headers(), timeout=5)
-    except UnreachableError:
-        return None
-    version = answer.object().get("version") if answer.status == 200 else None
-    return version if isinstance(version, str) else None

@@ -5,9 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Any
 
-from serve.endpoint.keys import read_key
+from serve.endpoint.keys import keys_of, read_key, redact
 from serve.endpoint.wire import Answer, UnreachableError, send
 from serve.errors import ServeError
+from serve.printable import printable
+
+NAME = 500
+"""Characters of a served model's name; llama.cpp names models by their path."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +50,16 @@ class Endpoint:
             headers["Authorization"] = f"Bearer {read_key(self.api_key_env)}"
         return headers
 
+    def secrets(self) -> tuple[str, ...]:
+        """The keys that are sent now: what has to be redacted wherever the server's words are written."""
+        return keys_of(self.key_variables)
+
+    @property
+    def key_variables(self) -> tuple[str, ...]:
+        """The environment variables that hold the keys."""
+        headers = tuple(variable for _, variable in self.header_env)
+        return (self.api_key_env, *headers) if self.api_key_env else headers
+
     @property
     def adapters(self) -> tuple[ServedModel, ...]:
         """The adapters among the models; empty where the server does not tell adapters from bases."""
@@ -56,12 +70,13 @@ class Endpoint:
 
         :raises ServeError: lists what is served.
         """
-        served = ", ".join(entry.id for entry in self.models) or "nothing"
+        served = printable(", ".join(entry.id for entry in self.models), 1_000) or "nothing"
         if model is not None:
             for entry in self.models:
                 if entry.id == model:
                     return entry
-            raise ServeError(f"model {model!r} is not served at {self.base_url}; served are: {served}")
+            asked = printable(model)
+            raise ServeError(f"model {asked!r} is not served at {self.base_url}; served are: {served}")
         candidates = self.adapters or self.models
         if len(candidates) == 1:
             return candidates[0]
@@ -88,11 +103,29 @@ class Endpoint:
         return self.base_url.removesuffix("/v1")
 
     def send(self, path: str, body: object = None, *, timeout: float = 60.0) -> Answer:
-        """GET or POST `path` under the base URL.
+        """GET or POST `path` under the base URL. Should the server repeat a key, the answer is without it.
 
+        :param timeout: seconds until all of the answer is here.
         :raises UnreachableError: there was no HTTP answer.
         """
-        return send(self.base_url + path, body, headers=self.headers(), timeout=timeout)
+        return self._send(self.base_url + path, body, timeout)
+
+    def find_version(self, timeout: float = 5.0) -> str | None:
+        """vLLM's version at `/version`; None for any other server. Asked when attaching."""
+        try:
+            answer = self._send(f"{self.server_url}/version", None, timeout)
+        except UnreachableError:
+            return None
+        version = answer.object().get("version") if answer.status == 200 else None
+        return printable(version, 100) if isinstance(version, str) else None
+
+    def _send(self, url: str, body: object, timeout: float) -> Answer:
+        secrets = self.secrets()
+        try:
+            answer = send(url, body, headers=self.headers(), timeout=timeout)
+        except UnreachableError as error:
+            raise UnreachableError(redact(str(error), secrets), passing=error.passing) from None
+        return replace(answer, text=redact(answer.text, secrets), redirect=redact(answer.redirect, secrets))
 
     def refresh(self) -> Endpoint:
         """The endpoint with the models that it serves now.
@@ -107,17 +140,30 @@ class Endpoint:
 
 
 def served_models(answer: Answer) -> tuple[ServedModel, ...]:
-    """The models of a list; empty where the answer is no such list."""
+    """The models of a list; empty where the answer is no such list.
+
+    A name is sent back to the server as it is, and written in many places. So a model whose name cannot be
+    printed as it is, is left out.
+    """
     data: Any = answer.object().get("data")
     if answer.status != 200 or not isinstance(data, list):
         return ()
-    entries = [entry for entry in data if isinstance(entry, dict) and isinstance(entry.get("id"), str)]
+    entries = [entry for entry in data if isinstance(entry, dict)]
+    named = [(name, entry) for entry in entries if (name := _name(entry.get("id")))]
     return tuple(
         ServedModel(
-            id=entry["id"],
-            parent=entry.get("parent") or None,
-            root=entry.get("root") or None,
-            max_model_len=entry.get("max_model_len"),
+            id=name,
+            parent=_name(entry.get("parent")),
+            root=printable(root, NAME) if isinstance(root := entry.get("root"), str) and root else None,
+            max_model_len=_tokens(entry.get("max_model_len")),
         )
-        for entry in entries
+        for name, entry in named
     )
+
+
+def _name(value: object) -> str | None:
+    return value if isinstance(value, str) and value and printable(value, NAME) == value else None
+
+
+def _tokens(value: object) -> int | None:
+    return value if isinstance(value, int) and not isinstance(value, bool) and value > 0 else None

@@ -11,9 +11,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from serve.endpoint.chat import said
 from serve.endpoint.endpoint import Endpoint, ServedModel
 from serve.endpoint.wire import Answer, UnreachableError
 from serve.errors import ServeError
+from serve.printable import printable
 
 Status = Literal["ok", "warn", "fail", "skip"]
 Messages = Sequence[Mapping[str, str]]
@@ -61,6 +63,7 @@ def preflight(
     model: str,
     *,
     thinking: bool = False,
+    schema: bool = True,
     vllm: bool | None = None,
     messages: Messages = PROMPT,
     sampling: Mapping[str, object] | None = None,
@@ -69,6 +72,7 @@ def preflight(
     """Check the server as a run is going to use it: a few requests, short but for the one that lets it think.
 
     :param thinking: whether the run asks this model to think before it answers.
+    :param schema: whether the run holds this model's answers to a schema; where not, none has to be enforced.
     :param vllm: whether requests carry vLLM's own fields; None: where it is vLLM.
     :param messages: a prompt of the kind that the run sends; the adapter's check needs one it was trained on.
     :param sampling: the fields that every request of the run carries (`temperature`, `top_p`, ...).
@@ -86,7 +90,9 @@ def preflight(
     entry = endpoint.choose(model)
     return [
         served,
-        check_schema(asker, entry, thinking=thinking),
+        check_schema(asker, entry, thinking=thinking)
+        if schema
+        else Check("schema", "skip", "this run sends no schema, so none has to be enforced"),
         check_adapter(asker, entry),
         check_version(endpoint.version),
         check_sampling(fixed, vllm=vllm),
@@ -157,7 +163,8 @@ def _canary(ask: _Asker, model: ServedModel, fields: Mapping[str, object], think
     answer = ask(model.id, thinking=thinking, max_tokens=limit, **fields)
     if answer.status != 200:
         return Check("schema", "fail", f"the server answers {answer.status}: {answer.error}")
-    content, reasoning, where, finish = _parts(answer)
+    read = said(answer)
+    content, reasoning, where = read.content, read.reasoning, read.reasoning_in
     facts: dict[str, str | float] = {"schema_by": by, "reasoning_in": where}
     held = Answer(200, content).json() == {"canary": CANARY}
     if held and (reasoning or not thinking):
@@ -167,11 +174,11 @@ def _canary(ask: _Asker, model: ServedModel, fields: Mapping[str, object], think
         return Check(
             "schema",
             "fail",
-            "enforced from the first token, so that nothing can be thought: the server has no reasoning "
-            f"parser. Start vLLM with --reasoning-parser qwen3 ({HOW})",
-            facts,
+            "enforced from the first token, so that nothing can be thought. If the model does think, start "
+            f"vLLM with --reasoning-parser qwen3 ({HOW})",
+            {**facts, "thinks": "no"},
         )
-    if thinking and reasoning and not content and finish == "length":
+    if thinking and reasoning and not content and read.finish == "length":
         return Check("schema", "warn", f"still reasoning after {limit} tokens, so not decided", facts)
     if reasoning and not content:
         return Check(
@@ -182,26 +189,11 @@ def _canary(ask: _Asker, model: ServedModel, fields: Mapping[str, object], think
             "Start vLLM without --reasoning-parser, or ask without thinking (enable_thinking false)",
             facts,
         )
-    seen = (content or reasoning)[:80]
+    seen = printable(content or reasoning, 80)
     advice = f"Start vLLM with --structured-outputs-config.backend xgrammar ({HOW})"
     if not content.strip():
         advice += " and --structured-outputs-config.disable_any_whitespace true"
     return Check("schema", "fail", f"not enforced by {by}: got {seen!r}. {advice}", facts)
-
-
-def _parts(answer: Answer) -> tuple[str, str, str, str]:
-    """Content, reasoning, where the reasoning was, and the finish reason of a chat completion."""
-    choice: Any = (answer.object().get("choices") or [{}])[0]
-    message: Any = choice.get("message") or {}
-    content, finish = message.get("content") or "", choice.get("finish_reason") or ""
-    for where in ("reasoning", "reasoning_content"):
-        if message.get(where):
-            return content, message[where], where, finish
-    if inline := re.match(r"\s*(?:<think>)?(.*?)</think>(.*)", content, re.DOTALL):
-        return inline[2], inline[1].strip(), "content, as <think>", finish
-    if content.lstrip().startswith("<think>"):
-        return "", content, "content, as <think>", finish
-    return content, "", "nowhere", finish
 
 
 def check_adapter(ask: _Asker, model: ServedModel) -> Check:
@@ -214,7 +206,7 @@ def check_adapter(ask: _Asker, model: ServedModel) -> Check:
             "adapter", "skip", f"the base {model.parent!r} is not served, so there is nothing to compare"
         )
     first, again, adapted = (_logprobs(ask, name) for name in (base.id, base.id, model.id))
-    if first is None or again is None or adapted is None:
+    if not (first and again and adapted):
         return Check("adapter", "skip", "the server gives no log probabilities")
     noise, change = _distance(first, again), _distance(first, adapted)
     facts: dict[str, str | float] = {"difference": round(change, 6), "noise": round(noise, 6)}
@@ -232,20 +224,12 @@ def check_adapter(ask: _Asker, model: ServedModel) -> Check:
     )
 
 
-def _logprobs(ask: _Asker, model: str) -> list[dict[str, float]] | None:
+def _logprobs(ask: _Asker, model: str) -> Sequence[Mapping[str, float]]:
     """For each of the first tokens the likeliest ones and their log probabilities."""
-    answer = ask(model, thinking=False, max_tokens=4, logprobs=True, top_logprobs=5)
-    choice: Any = (answer.object().get("choices") or [{}])[0]
-    tokens = ((choice.get("logprobs") or {}).get("content")) or []
-    try:
-        return [
-            {top["token"]: float(top["logprob"]) for top in token["top_logprobs"]} for token in tokens
-        ] or None
-    except (KeyError, TypeError):
-        return None
+    return said(ask(model, thinking=False, max_tokens=4, logprobs=True, top_logprobs=5)).top_logprobs
 
 
-def _distance(one: list[dict[str, float]], other: list[dict[str, float]]) -> float:
+def _distance(one: Sequence[Mapping[str, float]], other: Sequence[Mapping[str, float]]) -> float:
     """The largest difference of a log probability, up to where the two say different tokens.
 
     A token that is likely in one and not among the likeliest of the other counts with 1.

@@ -95,7 +95,6 @@ class LocalServer:
         manifest = {
             "engine": engine,
             "spec": spec.name,
-            "models": resolution.record(),
             "device": chosen,
             "argv": argv,
             "environment": spec.environment(device=chosen, cores=cores()),

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import os
 import tempfile
+from collections.abc import Mapping
 from pathlib import Path
 
 import modal
@@ -26,6 +27,7 @@ SECRET = "huggingface-secret"
 LOG = Path(tempfile.gettempdir()) / "vllm.log"
 HUB_CACHE = "/root/.cache/huggingface"
 VLLM_CACHE = "/root/.cache/vllm"
+DEPLOYED = "EIGHTH_RANK_CONTAINER_SPEC"
 
 # The versions that the local vLLM is tested with. CUDA 13.0 is what torch 2.13 is built for; the devel
 # image has the compiler that FlashInfer calls for kernels that are not in its wheel.
@@ -39,18 +41,23 @@ PACKAGES = (
 )
 
 
-def chosen_spec() -> ServeSpec:
-    """The spec of this app: from the environment here, from the deployment in the container.
+def chosen_spec() -> tuple[ServeSpec, Mapping[str, str]]:
+    """The spec as it reads in the container, and the folders to put there: here -> there.
+
+    The container finds it in `EIGHTH_RANK_CONTAINER_SPEC`, which the deployment sets. On the machine that
+    deploys, a session of pytest hands it over in `EIGHTH_RANK_SPEC_JSON`.
 
     :raises ServeError: there is no such spec.
     """
-    if deployed := os.environ.get("EIGHTH_RANK_SPEC_JSON"):
-        return ServeSpec.model_validate_json(deployed)
+    if deployed := os.environ.get(DEPLOYED):
+        return ServeSpec.model_validate_json(deployed), {}
+    if of_session := os.environ.get("EIGHTH_RANK_SPEC_JSON"):
+        return containerised(ServeSpec.model_validate_json(of_session))
     fast_boot = os.environ.get("EIGHTH_RANK_FAST_BOOT") == "1"
-    return load_spec(os.environ.get("EIGHTH_RANK_SPEC", "chess-puzzle"), fast_boot=fast_boot)
+    return containerised(load_spec(os.environ.get("EIGHTH_RANK_SPEC", "chess-puzzle"), fast_boot=fast_boot))
 
 
-SPEC, FOLDERS = containerised(chosen_spec())
+SPEC, FOLDERS = chosen_spec()
 SETTINGS = SPEC.modal
 
 image = (
@@ -61,15 +68,14 @@ image = (
     .add_local_python_source("serve")
 )
 for here, there in FOLDERS.items():
-    if modal.is_local():
-        image = image.add_local_dir(here, there)
+    image = image.add_local_dir(here, there)
 
 app = modal.App(f"eighth-rank-{SPEC.name}")
 
 
 @app.server(
     image=image,
-    env={"EIGHTH_RANK_SPEC_JSON": SPEC.model_dump_json()},
+    env={DEPLOYED: SPEC.model_dump_json()},
     secrets=[modal.Secret.from_name(SECRET)],
     gpu=SETTINGS.gpu,
     volumes={

@@ -25,10 +25,9 @@ KEY = "VLLM_API_KEY"
 def containerised(spec: ServeSpec) -> tuple[ServeSpec, Mapping[str, str]]:
     """The spec as it reads inside a container, and the folders to put there: here -> there.
 
-    Pure. A folder that lies in the container already stays where it is.
+    Pure. For a spec of this machine; one that was deployed reads so already.
     """
     folders = [source for source in (spec.base, *spec.adapters.values()) if is_folder(source)]
-    folders = [folder for folder in folders if not folder.startswith(MODELS)]
     there = {folder: f"{MODELS}/{number}-{Path(folder).name}" for number, folder in enumerate(folders)}
     adapters = {name: there.get(source, source) for name, source in spec.adapters.items()}
     # An adapter's configuration names the base's folder on this machine, which is another in the container.

@@ -7,10 +7,10 @@ import random
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import chess
 
+from serve.endpoint.chat import said
 from serve.endpoint.endpoint import Endpoint
 from serve.endpoint.wire import UnreachableError
 from serve.errors import ServeError
@@ -129,12 +129,10 @@ def ask_server(endpoint: Endpoint, model: str, prompts: Sequence[Messages]) -> l
             raise ServeError(f"{endpoint.base_url} stopped answering: {error}") from error
         if answer.status != 200:
             raise ServeError(f"{endpoint.base_url} answers {answer.status}: {answer.error}")
-        choice: Any = answer.object()["choices"][0]
-        try:
-            first = {top["token"]: top["logprob"] for top in choice["logprobs"]["content"][0]["top_logprobs"]}
-        except (KeyError, IndexError, TypeError):
-            raise ServeError(f"{endpoint.base_url} gives no log probabilities: parity needs them") from None
-        answers.append(Greedy(choice["message"].get("content") or "", first))
+        read = said(answer)
+        if not read.top_logprobs:
+            raise ServeError(f"{endpoint.base_url} gives no log probabilities: parity needs them")
+        answers.append(Greedy(read.content, read.top_logprobs[0]))
     return answers
 
 

@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Generator, Iterable, Mapping
+from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
-from evals.asking.client import chat_body
+from evals.asking.body import SchemaBy, chat_body
 from evals.harness.options import Options
 from evals.words import Request
 from serve.endpoint.attach import attach
 from serve.endpoint.endpoint import Endpoint, ServedModel
 
 if TYPE_CHECKING:
+    from serve.endpoint.preflight import Check
     from serve.spec import ServeSpec
 
 Say = Callable[[str], None]
@@ -41,12 +42,12 @@ class Server(Protocol):
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
-class Serving:
+class Served:
     """A server that answers, and what a run's record says of it."""
 
     endpoint: Endpoint
-    ask: Mapping[str, str]
-    """The serve spec's task -> model; empty where a server was attached to."""
+    spec: ServeSpec | None
+    """The serve spec that was started; None where a server was attached to."""
     facts: Mapping[str, Any]
 
     def choose(self, options: Options, task: str) -> ServedModel:
@@ -54,21 +55,23 @@ class Serving:
 
         :raises ServeError: it is not served, or the choice is not clear; lists what is served.
         """
-        wanted = options.routes.get(task) or options.model or self.ask.get(task) or self.ask.get("default")
+        wanted = options.routes.get(task) or options.model
+        if wanted is None and self.spec is not None:
+            wanted = self.spec.model_for(task)
         if wanted is None and options.adapters:
             wanted = options.adapters[0].partition("=")[0]
         return self.endpoint.choose(wanted)
 
 
 @contextmanager
-def serving(options: Options, folder: Path, say: Say) -> Generator[Serving]:
+def serving(options: Options, folder: Path, say: Say) -> Generator[Served]:
     """Attach to the server that was named, or start one; it is left as it was found, or stopped.
 
     :param folder: where a started server's log belongs.
     :raises ServeError: there is no server to ask; says why and what to do.
     """
     with ExitStack() as stack:
-        ask: Mapping[str, str] = {}
+        spec: ServeSpec | None = None
         facts: dict[str, Any] = {}
         if options.base_url:
             say(f"attaching to {options.base_url}")
@@ -79,9 +82,8 @@ def serving(options: Options, folder: Path, say: Say) -> Generator[Serving]:
                 progress=say,
             )
         else:
-            server, spec, identities = start(options, folder)
+            server, spec, facts["identities"] = start(options, folder)
             stack.callback(server.stop)
-            ask, facts["identities"] = spec.ask, identities
             say(f"waiting for {options.serve} server of spec {spec.name}")
             endpoint = server.wait(options.startup_timeout, say)
             facts["server"] = dict(server.manifest)
@@ -92,7 +94,7 @@ def serving(options: Options, folder: Path, say: Say) -> Generator[Serving]:
             endpoint, resolved = stack.enter_context(loaded(endpoint, wanted))
             identities = {name: found.identity for name, found in resolved.items()}
             facts["identities"] = {**facts.get("identities", {}), **identities}
-        yield Serving(endpoint, ask, facts)
+        yield Served(endpoint, spec, facts)
 
 
 def start(options: Options, folder: Path) -> tuple[Server, ServeSpec, Mapping[str, str]]:
@@ -103,14 +105,12 @@ def start(options: Options, folder: Path) -> tuple[Server, ServeSpec, Mapping[st
     from serve.sources.resolve import resolve
     from serve.spec import load_spec
 
-    spec = load_spec(options.spec)
+    spec = load_spec(options.spec, fast_boot=options.fast_boot)
     key = options.api_key_env
     if options.serve == "modal" and options.attach is not None:
         from serve.modal.session import ModalServer
 
         return ModalServer.deployed(options.attach or spec.name, api_key_env=key), spec, {}
-    if options.fast_boot:
-        spec = spec.model_copy(update={"eager": True})
     resolution = resolve(spec)
     if options.serve == "modal":
         from serve.modal.session import ModalServer
@@ -129,30 +129,81 @@ def start(options: Options, folder: Path) -> tuple[Server, ServeSpec, Mapping[st
     return server, spec, resolution.record()
 
 
-def check(
-    endpoint: Endpoint, requests: Iterable[tuple[ServedModel, Request]], options: Options, say: Say
-) -> list[dict[str, Any]]:
+class Asked(NamedTuple):
+    """A task, the model that it is asked of, and its first request."""
+
+    task: str
+    model: ServedModel
+    request: Request
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Checked:
+    """What preflight found out."""
+
+    checks: Sequence[Mapping[str, Any]] = ()
+    not_asked: Mapping[str, str] = dataclasses.field(default_factory=dict[str, str])
+    """Task -> why the model cannot be asked it."""
+    schema_by: Mapping[str, SchemaBy] = dataclasses.field(default_factory=dict[str, SchemaBy])
+    """Model -> the field by which the server takes a schema, where it is not `response_format`."""
+
+
+def check_models(endpoint: Endpoint, asked: Iterable[Asked], options: Options, say: Say) -> Checked:
     """Preflight each model with the prompt and the sampling that the run is going to use.
 
-    :param requests: each model with a request that it is going to be sent.
+    A task that wants thinking of a model that does not think is left out, unless nothing else is asked.
+
     :raises ServeError: a check failed, or the server stopped answering.
     """
-    from serve.endpoint.preflight import preflight, require
+    # Not before a server is asked: every worker imports this module.
+    from serve.endpoint.preflight import require
 
+    groups: dict[tuple[str, bool, bool], list[Asked]] = {}
+    for each in asked:
+        kind = each.model.id, each.request.thinking, each.request.schema is not None
+        groups.setdefault(kind, []).append(each)
     found: list[dict[str, Any]] = []
-    for model, request in requests:
-        body = chat_body(request, model.id, options.sampling, vllm=endpoint.version is not None)
-        fixed = {"temperature", "top_p", "top_k", "repetition_penalty", "seed"}
-        checks = preflight(
-            endpoint,
-            model.id,
-            thinking=request.thinking,
-            messages=request.messages,
-            sampling={name: value for name, value in body.items() if name in fixed},
-            timeout=options.request_timeout,
-        )
-        for each in checks:
-            say(f"{model.id}: {each}")
+    not_asked: dict[str, str] = {}
+    schema_by: dict[str, SchemaBy] = {}
+    refused: list[Check] = []
+    for (model, _, _), members in groups.items():
+        checks = _preflight(endpoint, members[0], options)
+        found += [{"model": model, **dataclasses.asdict(check)} for check in checks]
+        if (cannot := _cannot_think(checks)) is not None:
+            refused.append(cannot)
+            not_asked |= {each.task: f"{model} does not think: {cannot.detail}" for each in members}
+            continue
+        for check in checks:
+            say(f"{model}: {check}")
+            if check.facts.get("schema_by") == "guided_json":
+                schema_by[model] = "guided_json"
         require(checks)
-        found += [{"model": model.id, **dataclasses.asdict(each)} for each in checks]
-    return found
+    if len(not_asked) == sum(map(len, groups.values())):
+        require(refused)
+    for task, reason in not_asked.items():
+        say(f"{task} is left out: {reason}")
+    return Checked(found, not_asked, schema_by)
+
+
+def _preflight(endpoint: Endpoint, asked: Asked, options: Options) -> list[Check]:
+    from serve.endpoint.preflight import preflight
+
+    request = asked.request
+    body = chat_body(request, asked.model.id, options.sampling, vllm=endpoint.is_vllm)
+    fixed = {"temperature", "top_p", "top_k", "repetition_penalty", "seed"}
+    return preflight(
+        endpoint,
+        asked.model.id,
+        thinking=request.thinking,
+        schema=request.schema is not None,
+        messages=request.messages,
+        sampling={name: value for name, value in body.items() if name in fixed},
+        timeout=options.request_timeout,
+    )
+
+
+def _cannot_think(checks: Sequence[Check]) -> Check | None:
+    """The check that failed only because the model does not think before it answers."""
+    failed = [check for check in checks if check.status == "fail"]
+    alone = len(failed) == 1 and failed[0].facts.get("thinks") == "no"
+    return failed[0] if alone else None

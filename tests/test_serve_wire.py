@@ -1,0 +1,195 @@
+"""One HTTP request, whatever the server does with it."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import subprocess
+import sys
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from serve.endpoint import wire
+from serve.endpoint.wire import Answer, UnreachableError, send
+from tests.raw import Raw, Talk, at_once, dripping
+from tests.scripted import Asked, Reply, Scripted
+
+pytestmark = pytest.mark.timeout(30)
+HEAD = b"HTTP/1.1 200 OK\r\n"
+
+
+@pytest.mark.parametrize(
+    "talk",
+    [
+        dripping(HEAD + b"Content-Length: 1000000\r\n\r\n"),
+        dripping(HEAD + b"Transfer-Encoding: chunked\r\n\r\n", b"1\r\nx\r\n"),
+        dripping(HEAD + b"X-Drip: "),
+        dripping(b"HTTP/1.1 ", b"2"),
+        dripping(b"", b"HTTP/1.1 100 Continue\r\n\r\n"),
+        dripping(HEAD + b"Transfer-Encoding: chunked\r\n\r\n0\r\n", b"X: y\r\n"),
+    ],
+    ids=["body", "chunks", "header", "status", "continue", "trailer"],
+)
+def test_an_answer_that_never_ends_ends_at_the_deadline(talk: Talk) -> None:
+    """Audit 28: a byte now and then is no answer, in whatever part of it."""
+    with Raw(talk) as server, pytest.raises(UnreachableError, match="no answer in time") as raised:
+        send(server.url, timeout=0.5)
+    assert raised.value.passing
+
+
+def test_a_server_that_takes_the_request_and_says_nothing_ends_at_the_deadline() -> None:
+    """Audit 28."""
+    with Raw(dripping(b"", b"")) as server, pytest.raises(UnreachableError, match="no answer in time"):
+        send(server.url, {"a": 1}, timeout=0.5)
+
+
+@pytest.mark.parametrize("head", [b"", b"Content-Length: 1000000000000\r\n"], ids=["endless", "announced"])
+def test_a_body_without_end_ends_at_the_limit(head: bytes) -> None:
+    """Audit 28: it took 5 GB in 14 s."""
+    with (
+        Raw(dripping(HEAD + head + b"\r\n", b"x" * 2**20, pause=0)) as server,
+        pytest.raises(UnreachableError, match="more than 8 MiB") as raised,
+    ):
+        send(server.url, timeout=25)
+    assert not raised.value.passing
+
+
+def test_a_long_answer_below_the_limit_is_whole() -> None:
+    body = b"x" * (wire.LIMIT - 1)
+    with Scripted(lambda _: Reply(200, body)) as server:
+        assert send(server.url).text == body.decode()
+
+
+def test_compressed_bodies_are_not_asked_for_and_not_read() -> None:
+    """Audit 28: half a megabyte of gzip unpacks to gigabytes."""
+    bomb = Reply(200, gzip.compress(b"{}"), {"Content-Encoding": "gzip"})
+    with Scripted(lambda _: bomb) as server:
+        with pytest.raises(UnreachableError, match=r"compressed.*'gzip'") as raised:
+            send(server.url)
+        assert server.asked[0].headers["Accept-Encoding"] == "identity"
+    assert not raised.value.passing
+
+
+def test_a_body_that_breaks_off_is_not_taken_for_whole() -> None:
+    with (
+        Raw(at_once(HEAD + b"Content-Length: 10\r\n\r\n{}")) as server,
+        pytest.raises(UnreachableError, match="connection broken") as raised,
+    ):
+        send(server.url)
+    assert raised.value.passing
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"SSH-2.0-OpenSSH_9.6\x1b[2J\r\n",
+        b"HTTP/1.1 abc\r\n\r\n",
+        HEAD + b"X: " + b"x" * 100_000 + b"\r\n\r\n",
+        HEAD + b"X: y\r\n" * 1_000 + b"\r\n",
+    ],
+    ids=["ssh", "status", "long header", "many headers"],
+)
+def test_what_is_not_http_is_said_and_not_waited_for(data: bytes) -> None:
+    with Raw(at_once(data)) as server, pytest.raises(UnreachableError, match="not HTTP") as raised:
+        send(server.url)
+    assert not raised.value.passing
+    assert str(raised.value).isprintable()
+
+
+@pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
+@pytest.mark.parametrize("body", [None, {"a": 1}], ids=["get", "post"])
+def test_no_redirect_is_followed(status: int, body: object) -> None:
+    """Audit 27: the key and Modal's headers would go along, to whatever host the server names."""
+    with Scripted(lambda _: Reply(200, "caught")) as other:
+        there = f"{other.url.replace('//', '//me:pw@')}/x\x1b?token=1#f"
+
+        def astray(request: Asked) -> Reply:
+            return Reply(status, "", {"Location": there})
+
+        with Scripted(astray) as server:
+            answer = send(server.url, body, headers={"Authorization": "Bearer s3cret"})
+        assert other.asked == []
+    assert answer.status == status
+    assert f"redirects to {other.url}/x" in answer.error
+    assert not any(word in answer.error for word in ("token", "me:pw", "s3cret", "\x1b"))
+
+
+def test_a_relative_redirect_names_the_whole_address() -> None:
+    with Scripted(lambda _: Reply(308, "", {"Location": "/login?next=/v1"})) as server:
+        assert f"redirects to {server.url}/login," in send(f"{server.url}/v1/models").error
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "[" * 100_000,
+        '{"a":' * 100_000,
+        "1" * 10_000,
+        '{"data": ' + "9" * 10_000 + "}",
+        "<html>",
+        "",
+        '{"cut',
+        "\ufffd",
+    ],
+)
+def test_a_body_that_json_cannot_hold_is_no_object(text: str) -> None:
+    answer = Answer(200, text)
+    assert answer.json() is None
+    assert answer.object() == {}
+    assert len(answer.error) <= 300
+
+
+@given(st.text(st.characters()))
+def test_a_servers_own_words_are_one_printable_line(text: str) -> None:
+    """Audit 26."""
+    bodies = [text, *(json.dumps(body) for body in ({"error": {"message": text}}, {"detail": [text]}))]
+    for body in bodies:
+        assert Answer(400, body).error.isprintable()
+        assert len(Answer(400, body).error) <= 300
+
+
+@pytest.mark.parametrize(
+    ("body", "words"),
+    [
+        ({"error": {"message": "slow\ndown"}}, "slow down"),
+        ({"error": "slow down"}, "slow down"),
+        ({"detail": "slow down"}, "slow down"),
+        ({"message": "slow down"}, "slow down"),
+        ({"error": {"code": 5}}, '{"error": {"code": 5}}'),
+        (["slow"], '["slow"]'),
+    ],
+)
+def test_the_servers_words_are_found_where_servers_put_them(body: object, words: str) -> None:
+    assert Answer(429, json.dumps(body)).error == words
+
+
+def test_a_server_on_this_machine_is_not_asked_through_a_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("no_proxy", raising=False)
+    monkeypatch.delenv("NO_PROXY", raising=False)
+    with (
+        Scripted(lambda _: Reply(200, "proxied")) as proxy,
+        Scripted(lambda _: Reply(200, "direct")) as server,
+    ):
+        monkeypatch.setenv("http_proxy", proxy.url)
+        assert send(server.url).text == "direct"
+        assert send(server.url.replace("127.0.0.1", "localhost")).text == "direct"
+        assert send("http://far.invalid/v1").text == "proxied"
+
+
+@pytest.mark.parametrize("url", ["http://[::1/", "http://a b/", "http://\x00/", "http://é\ud800/"])
+def test_a_url_that_is_none_is_no_traceback(url: str) -> None:
+    with pytest.raises(UnreachableError) as raised:
+        send(url)
+    assert not raised.value.passing
+
+
+def test_importing_it_brings_nothing_but_the_standard_library() -> None:
+    """Every pytest worker imports what is needed to attach."""
+    code = (
+        "import sys, serve.endpoint.attach;"
+        "print(*{name.partition('.')[0] for name in sys.modules} - sys.stdlib_module_names)"
+    )
+    done = subprocess.run([sys.executable, "-S", "-c", code], capture_output=True, text=True, check=True)
+    assert set(done.stdout.split()) <= {"serve", "__main__"}
