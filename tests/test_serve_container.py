@@ -40,6 +40,7 @@ def test_the_container_serves_with_a_key_and_leaves_nothing(
     """What the Modal class runs, as a plain process on the CPU."""
     monkeypatch.setenv("VLLM_API_KEY", "right")
     monkeypatch.setenv("WRONG", "wrong")
+    monkeypatch.setenv("OTHER_SERVICES_TOKEN", "stays here")
     one = PAWN.model_copy(update={"adapters": {"tuned": PAWN.adapters["pawn-move-v1"]}, "ask": {}})
     server = container.serve(
         one, port=free_port(), log_path=tmp_path / "vllm.log", timeout=300, host="127.0.0.1", device="cpu"
@@ -52,6 +53,7 @@ def test_the_container_serves_with_a_key_and_leaves_nothing(
         endpoint = attach(server.base_url, api_key_env="VLLM_API_KEY")
         require(preflight(endpoint, endpoint.choose().id))
         assert "right" not in str(server.manifest)
+        assert b"stays here" not in Path(f"/proc/{server.pid}/environ").read_bytes()
     finally:
         server.stop()
     server.stop()

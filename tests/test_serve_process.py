@@ -15,7 +15,7 @@ import pytest
 from serve.errors import ServeError
 from serve.local.process import LocalServer
 from serve.spec import CpuSettings, load_spec
-from tests.processes import group_alive
+from tests.processes import children, group_alive
 
 pytestmark = [pytest.mark.xdist_group("vllm"), pytest.mark.timeout(900)]
 PAWN = load_spec("pawn")
@@ -42,27 +42,15 @@ def test_a_killed_owner_leaves_no_server(tmp_path: Path) -> None:
         [sys.executable, "-m", "serve", "local", "pawn", "--log", str(log)], stderr=subprocess.DEVNULL
     )
     deadline = time.monotonic() + 60
-    while not (children := _children(owner.pid, "vllm.entrypoints")) and time.monotonic() < deadline:
+    while not (servers := children(owner.pid, "vllm.entrypoints")) and time.monotonic() < deadline:
         time.sleep(0.05)
-    (server,) = children
+    (server,) = servers
     assert group_alive(server)
     os.kill(owner.pid, signal.SIGKILL)
     owner.wait()
     while group_alive(server) and time.monotonic() < deadline:
         time.sleep(0.05)
     assert not group_alive(server)
-
-
-def _children(parent: int, word: str) -> list[int]:
-    found: list[int] = []
-    for entry in Path("/proc").glob("[0-9]*"):
-        try:
-            ppid = int((entry / "stat").read_text().rpartition(")")[2].split()[1])
-            if ppid == parent and word in (entry / "cmdline").read_text():
-                found.append(int(entry.name))
-        except (OSError, ValueError):
-            continue
-    return found
 
 
 def test_a_taken_port_is_said_before_anything_starts(tmp_path: Path) -> None:
