@@ -215,6 +215,14 @@ class Task(Protocol):
         """The prompts that the task asks with."""
         ...
 
+    @property
+    def checks(self) -> Mapping[str, type]:
+        """Every check that a verdict of the task may carry, with its type: bool, int, float or str.
+
+        A verdict leaves out what does not apply to it, and has None where there was nothing to check.
+        """
+        ...
+
     def turns(self, case: Case) -> Generator[Request, Completion, None]:
         """Yield each request of the case; receives its completion and may go on or return."""
         ...

@@ -152,6 +152,16 @@ def test_judging_never_raises_and_what_it_says_can_be_stored_and_printed(complet
             assert_harmless(text)
 
 
+@settings(max_examples=100, deadline=None)
+@given(completions)
+def test_a_verdict_has_no_check_but_those_that_its_task_declares(completion: Completion) -> None:
+    for tasks in EVERY_WAY:
+        for case in CASES:
+            task = tasks[case.task]
+            for name, value in task.judge(case, [completion]).checks.items():
+                assert value is None or type(value) is task.checks[name], (task.name, name, value)
+
+
 @pytest.mark.parametrize("task", TASKS)
 def test_a_message_of_another_shape_is_malformed(task: str) -> None:
     """Audit 21: `content` as a list or a number is the model's fault, and says what was wrong."""

@@ -7,6 +7,7 @@ schemas         the JSON schema of each shape
 moves           one move in UCI or SAN
 lines           quoted lines of moves, replayed on the board
 pieces          lists of pieces
-traces          the sections of a reasoning trace and the checks on it
+traces          the sections of a reasoning trace, its conclusion and candidates
+trace_checks    the checks of a trace against the board and the answer
 trace_format    the format of many traces, as text that two model versions can be compared by
 """

@@ -40,6 +40,14 @@ CHECKS = (
     "free_of_loops",
 )
 """The reasoning checks whose bands belong to the format."""
+TRACE = {
+    "present": "reasoning_present",
+    "closed": "closed",
+    "cut off by the token limit": "unclosed_by_length",
+    "holds the answer": "answer_in_trace",
+    "expected sections, in order": "sections_in_order",
+}
+"""What is told of the trace as a whole, with the check that says so."""
 
 LONGEST_LABEL = 100
 """Characters of a label. Headings and field names are a model's text, and may be of any length."""
@@ -135,27 +143,18 @@ def trace_format(task: Task, answered: Iterable[tuple[Case, Sequence[Completion]
             fields.add(f"{name}: {_type(of)}" for name, of in value.items())
         sections.add(section.heading for section in read_sections(parts.trace or "", ()))
         facts = task.judge(case, completions).checks
-        traces.update(label for label, check in _TRACE.items() if facts.get(check) is True)
+        traces.update(label for label, check in TRACE.items() if facts.get(check) is True)
         checks.update(name for name in CHECKS if facts.get(name) is True)
         checks["piece list right"] += facts.get("piece_precision") == facts.get("piece_recall") == 1.0
     return TraceFormat(
         {
             "answer": {name: answers[name] / total for name in ("one JSON object", "other text", "nothing")},
             "fields, in their order": fields.rates(total),
-            "trace": {label: traces[label] / total for label in _TRACE},
+            "trace": {label: traces[label] / total for label in TRACE},
             "sections, in their order": sections.rates(total),
             "checks": {name: checks[name] / total for name in (*CHECKS, "piece list right")},
         }
     )
-
-
-_TRACE = {
-    "present": "reasoning_present",
-    "closed": "closed",
-    "cut off by the token limit": "unclosed_by_length",
-    "holds the answer": "answer_in_trace",
-    "expected sections, in order": "sections_in_order",
-}
 
 
 class _Order:

@@ -1,7 +1,4 @@
-"""Reasoning traces: their sections, what they claim about the board, and whether the answer follows.
-
-Nothing here judges a move; the checks are facts beside the outcome (`check_reasoning` lists them).
-"""
+"""Reasoning traces as text: their sections, the move that they conclude with, candidates, loops."""
 
 from __future__ import annotations
 
@@ -11,14 +8,8 @@ from dataclasses import dataclass
 
 import chess
 
-from evals.reading.answers import ReasoningAnswer
-from evals.reading.completions import split_trace
-from evals.reading.lines import MOVE, Row, read_rows, replay
+from evals.reading.lines import MOVE
 from evals.reading.moves import read_move
-from evals.reading.pieces import name_pieces, overlap, read_pieces
-from evals.words import CheckValue, Completion
-
-Checks = dict[str, CheckValue]
 
 _HEADING_START = re.compile(
     r"[ \t]{0,3}(?P<mark>\#{1,6}[ \t]*)?(?P<bold>\*\*|__)?[ \t]*"
@@ -39,7 +30,8 @@ class Section:
     """The whole row as it is written: `## Step 1: FEN parsing`."""
 
 
-def _fold(title: str) -> str:
+def fold(title: str) -> str:
+    """A title as it is compared: whatever its case and blanks."""
     return " ".join(title.split()).casefold()
 
 
@@ -50,7 +42,7 @@ def read_sections(trace: str, expected: Sequence[str]) -> list[Section]:
     A heading is a row with `#` or `Step <n>`, or a bold one with an expected title. Its title is what is left
     without these; text behind a colon belongs to the body.
     """
-    known = {_fold(title) for title in expected}
+    known = {fold(title) for title in expected}
     found: list[_Heading] = []
     start = 0
     for row in trace.split("\n"):
@@ -83,7 +75,7 @@ def _read_heading(row: str, start: int, known: Collection[str]) -> _Heading | No
         return None
     head, colon, _ = rest.partition(":")
     title = head.strip(" \t*_")
-    if not (match["mark"] or match["step"]) and _fold(title) not in known:
+    if not (match["mark"] or match["step"]) and fold(title) not in known:
         return None
     end = match.end() + len(head)
     return _Heading(title, row[:end].strip(), start, start + end + len(colon))
@@ -91,7 +83,7 @@ def _read_heading(row: str, start: int, known: Collection[str]) -> _Heading | No
 
 def find_section(sections: Sequence[Section], *words: str) -> Section | None:
     """The first section whose title has all these words (lower case)."""
-    return next((each for each in sections if all(word in _fold(each.title) for word in words)), None)
+    return next((each for each in sections if all(word in fold(each.title) for word in words)), None)
 
 
 _CONCLUDES = re.compile(
@@ -146,108 +138,3 @@ def is_looping(text: str) -> bool:
             if run >= max(3 * period, 20):
                 return True
     return False
-
-
-def check_reasoning(
-    board: chess.Board,
-    completion: Completion,
-    answer: ReasoningAnswer | None,
-    move: str | None,
-    expected: Sequence[str],
-) -> Checks:
-    """Every check of one completion. True is the good case; None is where there is nothing to check.
-
-    `reasoning_present`, `closed`: a trace is there, and it ended before the answer. `unclosed_by_length`:
-    it did not, because of the token limit. `answer_in_trace`: the JSON answer is inside of the trace (the
-    one where True is bad). `sections`, `sections_in_order`, `missing_section`: how many of `expected` are
-    there; whether all are, in this order and none twice; the first that is not. `piece_precision`,
-    `piece_recall`: the pieces that the trace lists against the board. `quoted_lines`, `quoted_moves`,
-    `illegal_moves`, `lines_legal`: the lines that it quotes, replayed. `illegal_candidates`,
-    `answer_in_candidates`: the candidate moves, the answer's own where it has the field. `faithful`: the
-    trace's conclusion is the answer's move. `solution_legal`, `solution_starts_with_answer`: the answer's
-    own line. `free_of_loops`: the trace does not repeat itself without end. `tokens`: the completion's
-    length as the server counts it, the answer included; `trace_chars`: the trace's.
-
-    :param board: the position that was asked about.
-    :param answer: the JSON answer, where the format has one and it could be read.
-    :param move: the answer's move as it was written.
-    """
-    parts = split_trace(completion)
-    trace = parts.trace or ""
-    checks: Checks = {
-        "reasoning_present": bool(trace),
-        "closed": bool(trace) and parts.closed,
-        "unclosed_by_length": bool(trace) and not parts.closed and completion.finish_reason == "length",
-        "answer_in_trace": '"best_move"' in trace,
-        "tokens": completion.completion_tokens,
-        "trace_chars": len(trace),
-        "free_of_loops": not is_looping(trace) if trace else None,
-    }
-    sections = read_sections(trace, expected)
-    checks |= _check_order(sections, expected)
-    checks |= _check_pieces(find_section(sections, "piece"), board)
-    played = read_move(move, board, "san").move if move is not None else None
-    checks |= _check_lines(sections, board)
-    checks |= _check_candidates(sections, answer, played, board)
-    checks["faithful"] = _is_faithful(find_section(sections, "solution"), move, played, board)
-    if answer is not None:
-        line = answer.line
-        first = read_move(line[0], board, "san").move if line else None
-        checks["solution_legal"] = not replay([Row(moves=line)], board).illegal if line else None
-        checks["solution_starts_with_answer"] = first is not None and first == played
-    return checks
-
-
-def _check_order(sections: Sequence[Section], expected: Sequence[str]) -> Checks:
-    found = [_fold(section.title) for section in sections]
-    wanted = [_fold(title) for title in expected]
-    ours = [title for title in found if title in wanted]
-    return {
-        "sections": len(set(ours)),
-        "sections_in_order": ours == wanted,
-        "missing_section": next((title for title in expected if _fold(title) not in found), None),
-    }
-
-
-def _check_pieces(section: Section | None, board: chess.Board) -> Checks:
-    if section is None:
-        return {"piece_precision": None, "piece_recall": None}
-    given, wanted = read_pieces(section.body), name_pieces(board)
-    precision, recall = overlap(given, wanted)
-    return {"piece_precision": precision if given else None, "piece_recall": recall}
-
-
-def _check_lines(sections: Sequence[Section], board: chess.Board) -> Checks:
-    # Only where the format has lines: numbers in front of a list of candidates are not move numbers.
-    quoting = (find_section(sections, "line"), find_section(sections, "solution"))
-    done = replay(read_rows("\n".join(each.body for each in quoting if each is not None)), board)
-    return {
-        "quoted_lines": done.lines,
-        "quoted_moves": done.moves,
-        "illegal_moves": len(done.illegal),
-        "lines_legal": not done.illegal if done.lines else None,
-    }
-
-
-def _check_candidates(
-    sections: Sequence[Section], answer: ReasoningAnswer | None, played: chess.Move | None, board: chess.Board
-) -> Checks:
-    section = find_section(sections, "candidate", "move")
-    texts = answer.candidate_moves if answer is not None else read_candidates(section.body) if section else []
-    moves = [read_move(text, board, "san").move for text in texts]
-    return {
-        "illegal_candidates": moves.count(None),
-        "answer_in_candidates": played in moves if moves and played is not None else None,
-    }
-
-
-def _is_faithful(
-    section: Section | None, move: str | None, played: chess.Move | None, board: chess.Board
-) -> bool | None:
-    conclusion = read_conclusion(section.body, board) if section is not None else None
-    if conclusion is None or move is None:
-        return None
-    concluded = read_move(conclusion, board, "san").move
-    if concluded is None or played is None:
-        return conclusion.strip("+#!?") == move.strip().strip("+#!?")
-    return concluded == played

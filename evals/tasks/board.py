@@ -49,6 +49,14 @@ _SHAPES: Mapping[str, tuple[type[Answer], Mapping[str, Any]]] = {
 }
 
 
+BOARD_CHECKS: Mapping[str, type] = {
+    "exact": bool,  # the answer is the right one, whole
+    "precision": float,  # of a set or a position: the share of what was named that is right
+    "recall": float,  # and the share of what is right that was named
+    "counters": bool,  # of a position: the move counters are right as well
+}
+
+
 def _draw(puzzle: Puzzle, purpose: str, size: int) -> int:
     """A number below `size` that depends on the puzzle's id alone: the same in every session and process."""
     digest = hashlib.blake2b(f"{purpose}:{puzzle.id}".encode(), digest_size=8).digest()
@@ -140,6 +148,11 @@ class BoardTask:
     def prompt_names(self) -> tuple[str, ...]:
         """The prompts that the task asks with."""
         return tuple(f"board-{skill}" for skill in SKILLS)
+
+    @property
+    def checks(self) -> Mapping[str, type]:
+        """See `BOARD_CHECKS`."""
+        return BOARD_CHECKS
 
     def turns(self, case: Case) -> Generator[Request, Completion, None]:
         """One request. `--constrain legal` is as `schema` here: the legal moves would be the answer."""

@@ -8,7 +8,7 @@ Judged by `evals.tasks.grading.judge_move`: the solution's move, or any checkmat
 
 from __future__ import annotations
 
-from collections.abc import Generator, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import chess
@@ -22,6 +22,10 @@ from evals.tasks.prompts import position
 from evals.tasks.settings import TaskSettings
 from evals.tasks.turns import completion_of, failed
 from evals.words import Case, Completion, Outcome, Request, Verdict
+
+MOVE_CHECKS: Mapping[str, type] = {
+    "lenient": bool,  # the move was looked for in other text: `--constrain none` alone
+}
 
 
 def ask_move(settings: TaskSettings, board: chess.Board, task: str = "move") -> Request:
@@ -77,6 +81,11 @@ class MoveTask:
     def prompt_names(self) -> tuple[str, ...]:
         """The prompts that the task asks with."""
         return (f"move-{self.settings.notation}",)
+
+    @property
+    def checks(self) -> Mapping[str, type]:
+        """See `MOVE_CHECKS`."""
+        return MOVE_CHECKS
 
     def turns(self, case: Case) -> Generator[Request, Completion, None]:
         """One request."""

@@ -7,19 +7,19 @@
      "solution": ["Rd8#"], "best_move": "Rd8#"}
 
 The outcome is that of the best move, as `move` judges it, always in SAN: it is the notation that the traces
-reason in. What the trace is worth stands beside it (`evals.reading.traces.check_reasoning`).
+reason in. What the trace is worth stands beside it (`evals.reading.trace_checks`).
 """
 
 from __future__ import annotations
 
-from collections.abc import Generator, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from evals.reading.answers import ReasoningAnswer, last_move, read_answer, unusable
 from evals.reading.completions import split_trace
 from evals.reading.schemas import reasoning_schema
 from evals.reading.text import shown
-from evals.reading.traces import check_reasoning
+from evals.reading.trace_checks import REASONING_CHECKS, check_reasoning
 from evals.tasks.grading import judge_move
 from evals.tasks.prompts import position
 from evals.tasks.settings import TaskSettings
@@ -39,6 +39,11 @@ class ReasoningTask:
     def prompt_names(self) -> tuple[str, ...]:
         """The prompts that the task asks with."""
         return ("reasoning" if self.settings.reasoning_format == "json" else "reasoning-text",)
+
+    @property
+    def checks(self) -> Mapping[str, type]:
+        """The checks of a trace, and `lenient`: the move was found inside of other text."""
+        return {**REASONING_CHECKS, "lenient": bool}
 
     def turns(self, case: Case) -> Generator[Request, Completion, None]:
         """One request, with room to think. The plain-text variant is held to no schema."""
