@@ -45,6 +45,8 @@ def write_summary(
             write(line)
     for line in [*report.outcome_table(records), "", *report.extra_lines(records)]:
         write(line)
+    for line in report.model_lines(evaluation.run.answered_by):
+        write(line)
     for line in unanswered_lines(records, node_ids):
         write(line)
     for line, verdict in report.gate_lines(evaluation.results):
@@ -53,7 +55,7 @@ def write_summary(
     for line in [*notes, *(f"warning  {warning}" for warning in evaluation.warnings)]:
         write(line)
     write(f"run      {evaluation.run.folder} ({evaluation.seconds:.0f} s)")
-    write(f"verdict  {report.conclusion(evaluation.results)}", bold=True)
+    write(f"verdict  {report.conclusion(evaluation.results, evaluation.plan.planned)}", bold=True)
 
 
 def mistake_lines(records: Sequence[Record], node_ids: Mapping[str, str]) -> list[str]:
