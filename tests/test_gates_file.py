@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from evals.results.gates_file import GateError, load_gates
@@ -190,6 +190,7 @@ VALUES: st.SearchStrategy[Any] = st.recursive(
 )
 
 
+@settings(deadline=None)
 @given(st.dictionaries(st.sampled_from([*LINES, "at_most", "gate", "models", "x"]), VALUES), st.booleans())
 def test_whatever_a_file_says_it_is_read_or_refused_in_a_sentence(
     tmp_path_factory: pytest.TempPathFactory, table: dict[str, Any], array: bool

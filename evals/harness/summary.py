@@ -45,6 +45,8 @@ def write_summary(
             write(line)
     for line in [*report.outcome_table(records), "", *report.extra_lines(records)]:
         write(line)
+    for line in report.model_lines(evaluation.run.answered_by):
+        write(line)
     for line in unanswered_lines(records, node_ids):
         write(line)
     for line, verdict in report.gate_lines(evaluation.results):

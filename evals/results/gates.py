@@ -140,7 +140,7 @@ def judge_incidents(incidents: Incidents) -> list[GateResult]:
         ("undecided", Decision.INCONCLUSIVE, incidents.undecided, "cannot be decided, the first:"),
     )
     return [
-        GateResult(name, verdict, f"{name}: {len(things)} {what} {printable(things[0])}")
+        GateResult(name, verdict, printable(f"{name}: {len(things)} {what} {things[0]}", 400))
         for name, verdict, things, what in kinds
         if things
     ]
@@ -212,8 +212,8 @@ def _decide(gate: Gate, bounds: RateBounds) -> Decision:
 
 def _not_asked(gate: Gate, planned: Planned) -> GateResult:
     why = planned.not_asked.get(gate.task)
-    sentence = f"{gate.name}: no {gate.task} case was asked" + (f" ({printable(why)})" if why else "")
-    sentence += ", so this gate is not judged"
+    asked = f"no {gate.task} case was asked" + (f" ({why})" if why else "")
+    sentence = printable(f"{gate.name}: {asked}, so this gate is not judged", 400)
     return GateResult(gate.name, Decision.INCONCLUSIVE, sentence, judged=False)
 
 
@@ -223,7 +223,7 @@ def _undecided(result: GateResult, why: str) -> GateResult:
 
 def _up(share: float) -> float:
     """Rounded up to a tenth of a percent: no bound is printed that is better than the one that decided."""
-    return min(1.0, math.ceil(1000 * share) / 1000)
+    return math.ceil(1000 * share) / 1000
 
 
 def overall(results: Sequence[GateResult]) -> Decision:

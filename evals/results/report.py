@@ -176,7 +176,7 @@ def conclusion(results: Sequence[GateResult], planned: Planned) -> str:
         return (
             f"{words}: {', '.join(r.name for r in results if r.verdict is verdict) or 'no gate was judged'}"
         )
-    asked = [task for task in TASKS if task in planned.tasks]
+    asked = sorted(planned.tasks, key=TASKS.index)
     if len(asked) == len(TASKS):
         return f"{words}: every gate passed"
     *first, last = asked
