@@ -19,7 +19,7 @@ from tests.mates import write_mates
 ROOT = Path(__file__).parents[1]
 TOKEN = "EIGHTH_RANK_TEST_TOKEN"
 
-pytestmark = [pytest.mark.xdist_group("vllm"), pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.vllm, pytest.mark.timeout(600)]
 
 
 @dataclass
