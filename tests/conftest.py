@@ -31,6 +31,12 @@ def httpserver_listen_address() -> tuple[str, int]:
 
 
 @pytest.fixture
+def vllm_installed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As if vLLM were installed, for what is said before it is started."""
+    monkeypatch.setattr("serve.local.process.check_installed", lambda: None)
+
+
+@pytest.fixture
 def elsewhere() -> Iterator[HTTPServer]:
     """A second server beside `httpserver`."""
     with HTTPServer("127.0.0.1", 0) as server:

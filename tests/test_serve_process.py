@@ -67,8 +67,8 @@ def _children(parent: int, word: str) -> list[int]:
     return found
 
 
-def test_a_taken_port_is_said_before_anything_starts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("serve.local.process.check_installed", lambda: None)
+@pytest.mark.usefixtures("vllm_installed")
+def test_a_taken_port_is_said_before_anything_starts(tmp_path: Path) -> None:
     with socket.socket() as holder:
         holder.bind(("127.0.0.1", 0))
         holder.listen()
@@ -77,6 +77,7 @@ def test_a_taken_port_is_said_before_anything_starts(tmp_path: Path, monkeypatch
             LocalServer.start(PAWN, log_path=tmp_path / "log", port=port, device="cpu")
 
 
+@pytest.mark.usefixtures("vllm_installed")
 def test_a_log_that_cannot_be_written_is_said_before_anything_starts(tmp_path: Path) -> None:
     """Audit 16."""
     (tmp_path / "file").touch()
