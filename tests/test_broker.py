@@ -6,7 +6,7 @@ import asyncio
 import random
 import threading
 from collections import Counter
-from collections.abc import Generator, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 
@@ -22,6 +22,7 @@ class Talk:
 
     name = "move"
     prompt_names = ()
+    checks: Mapping[str, type] = {}
 
     def __init__(self, turns: int = 1) -> None:
         self._turns = turns

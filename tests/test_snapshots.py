@@ -16,6 +16,7 @@ from evals.results.stored_formats import model_folder
 from evals.tasks import TaskSettings, build_tasks
 from evals.words import Case, Completion, Task
 from tests.positions import random_puzzles
+from tests.sessions import WORKERS
 from tests.traces import HEADINGS, write_answer, write_trace
 
 Change = Callable[[str, str], Completion]
@@ -258,7 +259,7 @@ def test_the_failure_shows_what_changed(suite: pytest.Pytester) -> None:
     )
 
 
-@pytest.mark.parametrize("workers", ["0", "2"])
+@pytest.mark.parametrize("workers", WORKERS)
 def test_updating_keeps_every_other_model_s_snapshot(suite: pytest.Pytester, workers: str) -> None:
     run(suite, "# Two", "--snapshot-update", "-n", workers).assert_outcomes(passed=7)
     other = run(suite, "# Second", "--snapshot-update", "-n", workers, model="org/pawn@2")
