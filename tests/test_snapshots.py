@@ -172,6 +172,12 @@ def test_long_headings_that_differ_late_are_two_rows(task: Task) -> None:
     assert found.fits(found.text)
 
 
+def test_of_labels_that_become_the_same_the_highest_rate_counts() -> None:
+    for one, two in ((1.0, 0.3), (0.3, 1.0)):
+        found = TraceFormat({"sections, in their order": {"# One  two": one, "# One two ": two}})
+        assert found.groups == {"sections, in their order": {"# One two": 1.0}}
+
+
 def test_deeply_nested_lists_have_a_type() -> None:
     """Audit 21: JSON may be nested deeper than Python calls functions."""
     task = build_tasks(TaskSettings())["reasoning"]
