@@ -39,6 +39,8 @@ def test_gains_and_losses_are_counted_case_by_case(tmp_path: Path) -> None:
     candidate = write_run(tmp_path / "v2", set(range(10, 70)))
     lines = compare(read_run(baseline), read_run(candidate))
     assert lines[:2] == ["baseline   v1", "candidate  v2"]
+    assert lines[3].startswith("task  set  cases  positions  baseline  candidate  gained  lost")
+    assert lines[4].startswith("move  s      100        100     40.0%      60.0%      30    10")
     cells = lines[-1].split()
     assert cells[:8] == ["move", "s", "100", "100", "40.0%", "60.0%", "30", "10"]
     # Exact McNemar of 30 against 10: twice the chance of at most 10 heads in 40 tosses.

@@ -19,7 +19,7 @@ from evals.results.gates import (
     overall,
 )
 from evals.results.gates_file import Gate, GatesFile, Where
-from evals.statistics.rates import Decision
+from evals.statistics.rates import Decision, lower_bound
 from evals.words import Outcome, Record
 from tests.records import case_of, planned, record
 
@@ -100,6 +100,8 @@ def test_the_bound_that_is_printed_is_never_better_than_the_threshold_it_missed(
     if result.verdict is INCONCLUSIVE:
         printed = float(result.sentence.partition("so at least ")[2].partition("%")[0]) / 100
         assert printed < round(least, 3)
+        exact = lower_bound(solved, solved + missed, 0.95)
+        assert exact - 0.001 <= printed <= exact
 
 
 def test_where_chooses_by_set_theme_rating_and_variant() -> None:
@@ -308,6 +310,7 @@ def test_a_gates_file_without_a_gate_promotes_nothing() -> None:
     """Audit 1: `gate = []` said "promote: every gate passed"."""
     results = judge([], records(100, 0))
     assert overall(results) is INCONCLUSIVE
+    assert results[-1].name == "gates"
     assert results[-1].sentence == "gates: my.toml has no gate, so there is nothing to promote on"
 
 
@@ -350,6 +353,7 @@ def test_what_happened_beside_the_verdicts_keeps_a_run_from_promoting(kind: str,
     (named,) = [result for result in results if result.verdict is not PASS]
     assert named.sentence.endswith(" ::first")
     assert "2" in named.sentence
+    assert (named.seen, named.cases) == (0, 0)
 
 
 def test_what_failed_is_worse_than_what_is_not_decided() -> None:

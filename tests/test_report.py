@@ -38,6 +38,17 @@ def test_the_table_counts_every_outcome_that_occurred_and_no_other() -> None:
     assert "50.0%" in row
 
 
+def test_the_columns_of_a_table_are_straight() -> None:
+    rows = outcome_table(
+        [record(set="a-long-name", number=n) for n in range(10)] + [record("missed", task="line")]
+    )
+    assert [row[:33] for row in rows] == [
+        "task  set          cases  solved ",
+        "line  s                1       0 ",
+        "move  a-long-name     10      10 ",
+    ]
+
+
 def test_mirrored_copies_and_skills_have_rows_of_their_own() -> None:
     rows = outcome_table(
         [record(), record("missed", mirrored=True), record(task="board", variant="pieces"), record(set="r")]
