@@ -29,6 +29,7 @@ class Redirect(Response):
         super().__init__(status=status, headers={"Location": location})
 
     def get_wsgi_headers(self, environ: object) -> Headers:
+        del environ
         return self.headers
 
 
