@@ -27,7 +27,7 @@ help: ## list the targets
 	$(BIN)/uv pip install -q --python $(BIN)/python --no-deps -e .
 	@touch $@
 
-.venv-check/.made: requirements-check.txt pyproject.toml
+.venv-check/.made: requirements-check.txt
 	@echo "making .venv-check (linters and a light install; about a minute the first time)"
 	$(PYTHON) -m venv .venv-check
 	$(CHECK)/python -m pip install -q --disable-pip-version-check --require-hashes -r requirements-check.txt
