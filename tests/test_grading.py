@@ -166,6 +166,7 @@ def every_uci() -> list[str]:
 EVERY_UCI = every_uci()
 
 
+@pytest.mark.slow  # 4,300 texts for each position
 @settings(max_examples=10, deadline=None)
 @given(seeds)
 def test_every_uci_text_is_in_its_outcome(seed: int) -> None:
@@ -234,6 +235,7 @@ san_parts = st.tuples(
 )
 
 
+@pytest.mark.slow  # 8,000 texts
 @settings(max_examples=400, deadline=None)
 @given(seeds, st.lists(san_parts, min_size=20, max_size=20))
 def test_every_san_text_is_in_its_outcome(seed: int, texts: list[tuple[str, str, str, str, str]]) -> None:
