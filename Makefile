@@ -9,7 +9,7 @@ UV := uv==0.13.9
 TORCH_FROM ?= --torch-backend cpu
 
 .DEFAULT_GOAL := help
-.PHONY: help check evals test lint format mutants bench puzzles pawn ladder lock clean
+.PHONY: help check check-lint check-tests evals test lint format mutants bench puzzles pawn ladder lock clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-8s %s\n", $$1, $$2}'
@@ -27,7 +27,7 @@ help: ## list the targets
 	$(BIN)/uv pip install -q --python $(BIN)/python --no-deps -e .
 	@touch $@
 
-.venv-check/.made: requirements-check.txt pyproject.toml
+.venv-check/.made: requirements-check.txt
 	@echo "making .venv-check (linters and a light install; about a minute the first time)"
 	$(PYTHON) -m venv .venv-check
 	$(CHECK)/python -m pip install -q --disable-pip-version-check --require-hashes -r requirements-check.txt
@@ -45,11 +45,17 @@ define linters
 	$(1)/pyright $(2)
 endef
 
-# What is compiled once is read by a hundred sessions, wherever Python is told to keep nothing.
-check: export PYTHONDONTWRITEBYTECODE =
 check: .venv-check/.made ## lint, and run every test that needs neither vLLM nor torch, in a minute
+	@$(MAKE) --no-print-directory --jobs 2 --output-sync check-lint check-tests
+
+check-lint:
 	$(call linters,$(CHECK),--project pyright-light.json)
-	$(CHECK)/pytest tests -n 2 --ignore tests/pawn -m 'not vllm and not train and not slow' $(ARGS)
+
+# What is compiled once is read by a hundred sessions, even where Python is told to keep nothing.
+check-tests: export PYTHONDONTWRITEBYTECODE =
+check-tests:
+	$(CHECK)/pytest tests -n 2 --dist worksteal -q --ignore tests/pawn \
+		-m 'not vllm and not train and not slow' $(ARGS)
 
 evals: .venv/.made ## serve the embedded model with a real vLLM and run the evaluation suites on it
 	$(BIN)/pytest evals $(ARGS)

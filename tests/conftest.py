@@ -36,11 +36,18 @@ def vllm_installed(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("serve.local.process.check_installed", lambda: None)
 
 
-@pytest.fixture
-def elsewhere() -> Iterator[HTTPServer]:
-    """A second server beside `httpserver`."""
+@pytest.fixture(scope="session")
+def second_httpserver() -> Iterator[HTTPServer]:
+    """Started once, because stopping takes it half a second."""
     with HTTPServer("127.0.0.1", 0) as server:
         yield server
+
+
+@pytest.fixture
+def elsewhere(second_httpserver: HTTPServer) -> HTTPServer:
+    """A second server beside `httpserver`."""
+    second_httpserver.clear()
+    return second_httpserver
 
 
 @pytest.fixture(scope="session")

@@ -19,6 +19,7 @@ from evals.puzzles.loading import SETS, load
 from evals.puzzles.puzzle import Puzzle
 from evals.puzzles.split import canonical, held_out
 from tests.positions import random_board
+from tests.stockfish import find_stockfish
 
 SHIPPED = load([SETS]).puzzles
 BY_SET = {name: [puzzle for puzzle in SHIPPED if puzzle.set == name] for name in SIZES}
@@ -30,12 +31,8 @@ def _moves(puzzle: Puzzle) -> list[chess.Move]:
 
 @pytest.fixture(scope="module")
 def engine() -> Generator[chess.engine.SimpleEngine]:
-    try:
-        running = stockfish()
-        with running as started:
-            yield started
-    except FileNotFoundError as error:
-        pytest.skip(str(error))
+    with stockfish(find_stockfish()) as started:
+        yield started
 
 
 # --- the shipped sets ---

@@ -26,6 +26,7 @@ class Session:
         self.planned: list[Sequence[Case]] = []
 
     def plan(self, given: Sequence[Case], left_out: Mapping[str, int]) -> None:
+        del left_out
         self.planned.append(given)
         self.broker.plan(given)
 

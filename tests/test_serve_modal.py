@@ -105,9 +105,7 @@ def test_a_checkout_at_the_containers_own_path_is_still_sent_there(load: Load) -
     assert module.SPEC.base != here
 
 
-def test_the_container_needs_only_the_python_files_and_packages_of_the_image(
-    load: Load, tmp_path: Path
-) -> None:
+def test_the_container_needs_only_the_python_files_and_packages_of_the_image(tmp_path: Path) -> None:
     """Modal mounts the `.py` files of a package and nothing else, and the image has few packages."""
     deployed, _ = containerised(load_spec("chess-puzzle"))
     for file in Path(serve.__file__).parent.rglob("*.py"):

@@ -40,6 +40,7 @@ def test_every_case_is_asked_once_and_judged_the_same_with_and_without_workers(
     assert "verdict  promote" in ended[0].output
 
 
+@pytest.mark.slow  # workers, and a server that takes its time
 def test_requests_in_flight_do_not_depend_on_the_workers(evaluate: Evaluate) -> None:
     import asyncio
 
@@ -133,6 +134,7 @@ def test_stopping_at_the_first_error_stops_asking_and_passes_nothing(evaluate: E
     assert ended.manifest["status"] == "stopped early"
 
 
+@pytest.mark.slow  # three interpreters, one after the other
 def test_a_crashed_worker_leaves_a_run_that_passes_nothing_or_is_whole(
     evaluate: Evaluate, server: Loopback, tmp_path: Path
 ) -> None:
