@@ -25,10 +25,7 @@ N = 24
 
 
 class Player:
-    """Answers with a mate where there is one, except where it was told what to say; keyed by puzzle id.
-
-    The positions repeat; the n-th request for a position is the n-th puzzle with it.
-    """
+    """Answers with a mate where there is one, except where it was told what to say, by position (`*`: all)."""
 
     def __init__(self, wrong: Mapping[str, str | web.Response] | None = None) -> None:
         self.wrong = wrong or {}
@@ -47,6 +44,11 @@ class Player:
                 return chat(json.dumps({"move": move.uci()}))
             board.pop()
         raise AssertionError(f"no mate in {fen}")
+
+
+def every_third(said: str | web.Response) -> dict[str, str | web.Response]:
+    """What a `Player` is told to say to 8 of the 24 puzzles."""
+    return {solver_fen(number): said for number in range(0, N, 3)}
 
 
 @pytest.fixture
@@ -175,7 +177,7 @@ def test_the_run_says_what_was_asked_of_what(evaluate: Evaluate, server: Loopbac
 
 
 def test_a_threshold_out_of_reach_is_exit_status_1_with_a_sentence(evaluate: Evaluate) -> None:
-    wrong = {solver_fen(0): '{"move": "e1e2"}'}
+    wrong = every_third('{"move": "e1e2"}')
     with Loopback(Player(wrong)) as server:
         for workers in ("0", "2"):
             junit = evaluate.tmp_path / f"junit{workers}.xml"
@@ -189,7 +191,7 @@ def test_a_threshold_out_of_reach_is_exit_status_1_with_a_sentence(evaluate: Eva
 
 
 def test_a_missed_case_is_reported_but_not_red(evaluate: Evaluate) -> None:
-    wrong = {solver_fen(0): '{"move": "e1e2"}'}
+    wrong = every_third('{"move": "e1e2"}')
     with Loopback(Player(wrong)) as server:
         ended = evaluate(server, "-v", least=0.4)
     assert ended.status == 0
@@ -199,7 +201,7 @@ def test_a_missed_case_is_reported_but_not_red(evaluate: Evaluate) -> None:
 
 
 def test_strict_fails_every_mistake(evaluate: Evaluate) -> None:
-    wrong = {solver_fen(0): '{"move": "e1e2"}'}
+    wrong = every_third('{"move": "e1e2"}')
     with Loopback(Player(wrong)) as server:
         ended = evaluate(server, "--cases", "strict", "-n", "2")
     assert ended.status == 1
@@ -209,7 +211,7 @@ def test_strict_fails_every_mistake(evaluate: Evaluate) -> None:
 
 
 def test_a_case_without_an_answer_is_an_error_and_nothing_passes(evaluate: Evaluate) -> None:
-    wrong = {solver_fen(0): web.json_response({"error": {"message": "engine died"}}, status=400)}
+    wrong = every_third(web.json_response({"error": {"message": "engine died"}}, status=400))
     with Loopback(Player(wrong)) as server:
         ended = evaluate(server, "-n", "2", least=0.0)
     assert ended.status == 1
@@ -302,6 +304,23 @@ def test_bad_rows_can_be_skipped_and_are_counted(evaluate: Evaluate, server: Loo
     ended = evaluate(server, "--skip-bad-puzzles")
     assert ended.status == 0
     assert "1 bad row" in ended.output
+
+
+@pytest.mark.parametrize("workers", ["0", "2"])
+def test_what_a_user_has_to_know_of_the_puzzles_is_said(
+    evaluate: Evaluate, server: Loopback, puzzles: Path, workers: str
+) -> None:
+    """Audit 4, 16, 17: repeated positions, a theme that is none, a limit above what there is."""
+    copy = puzzles.with_name("copy.csv")
+    copy.write_text(puzzles.read_text().replace("\np0", "\nx0"))
+    ended = evaluate(
+        server, "--puzzles", str(copy), "--themes", "mate,matte", "--limit", "99", "-n", workers, least=0.5
+    )
+    assert ended.status == 0, ended.output
+    assert len(ended.outcomes) == len(server.bodies) - 1 == N
+    assert "of copy left out: asked already, or mirrored" in ended.output
+    assert "no puzzle has the theme 'matte' (did you mean mate" in ended.output
+    assert f"--limit 99 asks for more puzzles than there are: {N}" in ended.output
 
 
 @pytest.mark.parametrize(

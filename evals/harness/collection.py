@@ -10,7 +10,7 @@ import dataclasses
 import hashlib
 import json
 import pickle
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -18,8 +18,9 @@ from typing import Any
 import pytest
 
 from evals.harness.options import Options
-from evals.puzzles.loading import SETS, Loaded, PuzzleFileError, load, read_quarantine
-from evals.puzzles.puzzle import Puzzle, mirror
+from evals.puzzles.draw import spread
+from evals.puzzles.loading import SETS, Loaded, NothingToAskError, PuzzleFileError, load, read_quarantine
+from evals.puzzles.puzzle import mirror
 from evals.results.explain import explain
 from evals.results.run import Record
 from evals.tasks import TASKS, TaskSettings, build_tasks, cases_for, prompts_used
@@ -27,10 +28,6 @@ from evals.tasks.prompts import PromptError, load_prompts
 from evals.words import Case, Outcome, Task, Verdict
 
 SUITES = Path(__file__).parents[1]
-
-
-class NothingToAskError(Exception):
-    """The filters leave no puzzle."""
 
 
 class Collection:
@@ -97,12 +94,7 @@ class Collection:
             quarantine=read_quarantine(),
             stratify=options.stratify,
         )
-        if not loaded.puzzles:
-            raise NothingToAskError(
-                f"no puzzle is left of {loaded.rows} after --themes and --ratings: widen them"
-            )
-        if loaded.bad:
-            self.notes.append(f"puzzles  {loaded.bad} bad rows skipped (run.json lists them)")
+        self.notes += [f"puzzles  {note}" for note in loaded.notes]
         return loaded
 
     def prepare(self) -> None:
@@ -145,7 +137,15 @@ class Collection:
         """What the manifest says of the puzzles and of how they are asked."""
         loaded = self.load()
         sets = [
-            {"name": s.name, "source": s.source, "digest": s.digest, "rows": s.rows, "bad": s.problems}
+            {
+                "name": s.name,
+                "source": s.source,
+                "digest": s.digest,
+                "rows": s.rows,
+                "bad": s.bad,
+                "problems": s.problems,
+                "duplicates": s.duplicates,
+            }
             for s in loaded.sets
         ]
         return {
@@ -186,11 +186,6 @@ class Collection:
             checks=record["checks"],
         )
         return f"{record['case']}\n{explain(case, verdict)}"
-
-
-def spread(puzzles: Sequence[Puzzle], n: int) -> tuple[Puzzle, ...]:
-    """`n` of the puzzles at even distances, so that each set keeps its share."""
-    return tuple(puzzles[index * len(puzzles) // n] for index in range(n))
 
 
 def schema_digest(schema: Mapping[str, Any]) -> str:
