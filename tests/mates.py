@@ -20,7 +20,7 @@ IDLE = (
     "a7 b7 c7 d7 f7 g7 h7 b8 c8 g8 a2 b2",
     "b4 c4 e4 f4 h4 b5 c5 e5 f5 h5 g2 h2",
 )
-"""Squares of men that have no part in a mate: without some of them it is another position, and still a mate."""
+"""Squares of men that have no part in a mate: without some of them it is another position and a mate."""
 
 
 def puzzle(number: int) -> tuple[str, str]:

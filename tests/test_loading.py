@@ -144,7 +144,9 @@ def test_a_position_that_is_in_two_files_is_asked_once(tmp_path: Path, copies: l
     loaded = load([write_csv(tmp_path / "a.csv"), write_csv(tmp_path / "b.csv", copies)])
     assert list(loaded.puzzles) == PUZZLES
     assert [(each.rows, each.duplicates) for each in loaded.sets] == [(60, 0), (60, 60)]
-    assert loaded.notes == ("60 puzzles of b left out: asked already, or mirrored",)
+    assert loaded.notes == (
+        "60 puzzles of b left out: their positions are asked already (a mirror image is the same one)",
+    )
 
 
 @pytest.mark.parametrize("stratify", [False, True])
@@ -179,7 +181,7 @@ def test_of_two_solutions_of_a_position_the_first_is_kept_and_that_is_said(tmp_p
     assert list(loaded.puzzles) == PUZZLES
     assert (loaded.sets[1].duplicates, loaded.sets[1].contradictions) == (2, 2)
     assert "2 puzzles of b" in loaded.notes[0]
-    assert "(2 with another solution: the first one counts)" in loaded.notes[0]
+    assert loaded.notes[0].endswith("; 2 of them have another solution: the one read first counts")
 
 
 def _wings_swapped(puzzle: Puzzle) -> Puzzle:
@@ -269,6 +271,10 @@ def test_filters_that_leave_nothing_are_named(tmp_path: Path):
     for filters, named in (
         ({"ratings": (3000, 3100)}, "after --ratings: widen them"),
         ({"ratings": (3000, 3100), "themes": ["fork"]}, "after --themes and --ratings: widen them"),
+        (
+            {"ratings": (3000, 3100), "themes": ["fork", "frok"]},
+            "after --themes and --ratings: widen them; no puzzle has the theme 'frok'",
+        ),
         ({"quarantine": ids(PUZZLES)}, "all of them are in quarantine"),
     ):
         with pytest.raises(NothingToAskError, match=f"no puzzle is left of 60.*{named}"):

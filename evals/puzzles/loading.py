@@ -189,14 +189,15 @@ class _Reader:
     def notes(self, found: int, limit: int | None) -> Iterator[str]:
         """What a user has to know of puzzles that were found."""
         if bad := sum(each.bad for each in self.sets):
-            yield f"{bad} bad {_plural('row', bad)} skipped, {self._first_problem()}"
+            yield f"{_counted('bad row', bad)} skipped, {self._first_problem()}"
         for each in self.sets:
             if count := each.duplicates:
-                note = (
-                    f"{count} {_plural('puzzle', count)} of {each.name} left out: asked already, or mirrored"
-                )
+                note = f"{_counted('puzzle', count)} of {each.name} left out: "
+                note += "their positions are asked already (a mirror image is the same one)"
                 if each.contradictions:
-                    note += f" ({each.contradictions} with another solution: the first one counts)"
+                    note += (
+                        f"; {each.contradictions} of them have another solution: the one read first counts"
+                    )
                 yield note
         if unknown := self._unknown_themes():
             yield " and ".join(unknown)
@@ -209,15 +210,18 @@ class _Reader:
     def reason(self) -> str:
         """Why no puzzle is left."""
         read, matched = sum(each.rows for each in self.sets), sum(each.matched for each in self.sets)
+        unknown = self._unknown_themes()
+        given = ["--themes"] * bool(self._wanted.themes) + ["--ratings"] * (self._wanted.ratings is not None)
         if matched:
             bad = sum(each.bad for each in self.sets)
-            return f"no puzzle is left of {read}: all {bad} that were tried are bad, {self._first_problem()}"
-        if unknown := self._unknown_themes():
-            return f"no puzzle is left of {read}: {' and '.join(unknown)}"
-        if sum(each.quarantined for each in self.sets) == read:
-            return f"no puzzle is left of {read}: all of them are in quarantine"
-        given = ["--themes"] * bool(self._wanted.themes) + ["--ratings"] * (self._wanted.ratings is not None)
-        return f"no puzzle is left of {read} after {' and '.join(given)}: widen them"
+            why = f": all {bad} that were tried are bad, {self._first_problem()}"
+        elif sum(each.quarantined for each in self.sets) == read:
+            why = ": all of them are in quarantine"
+        elif unknown and len(unknown) == len(self._wanted.themes):
+            why = f": {' and '.join(unknown)}"
+        else:
+            why = "; ".join([f" after {' and '.join(given)}: widen them", *unknown])
+        return f"no puzzle is left of {read}{why}"
 
     def _first_problem(self) -> str:
         return "the first: " + next(problem for each in self.sets for problem in each.problems)
@@ -238,8 +242,8 @@ class _Reader:
         return clauses
 
 
-def _plural(noun: str, count: int) -> str:
-    return noun if count == 1 else f"{noun}s"
+def _counted(noun: str, count: int) -> str:
+    return f"{count} {noun}{'' if count == 1 else 's'}"
 
 
 def read_quarantine(path: Path = SETS / "quarantine.txt") -> frozenset[str]:
