@@ -60,7 +60,6 @@ SESSIONS = (
     Bad("samples that are all the same", ["--samples", "3"], "--temperature above 0"),
     Bad("ratings in words", ["--ratings", "high"], "give two numbers such as 1200-1600"),
     Bad("unknown theme", ["--themes", "mateIn"], "mateIn1"),
-    Bad("one known and one unknown theme", ["--themes", "mateIn1,frok"], "frok"),
     Bad("two models", ["--model", "a", "--model", "b"], "a run is about one model"),
     Bad("mistyped task of a model", ["--model", "moves=m1"], "did you mean move=m1?"),
     Bad("model that is not served", ["--model", "pawn-v9"], "model 'pawn-v9' is not served"),

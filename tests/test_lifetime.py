@@ -131,7 +131,7 @@ def test_a_killed_worker_ends_nothing_but_itself_and_the_server_is_stopped_after
     output, _ = session.process.communicate(timeout=300)
     session.assert_nothing_left(server)
     manifest = json.loads((session.folder / "run.json").read_text())
-    assert manifest["status"] == "finished"
+    assert manifest["status"] == "incomplete"
     assert session.process.returncode == 1, output
     # What the dead worker was about to judge is missing, and so nothing passes; all completions are kept.
     assert manifest["verdict"] != "PASS"

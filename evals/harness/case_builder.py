@@ -67,7 +67,7 @@ class CaseBuilder:
         """
         options, puzzles = self._options, self._drawing.loaded.puzzles
         capped = not (options.scope == "full" or options.puzzles or options.limit is not None)
-        if quick is not None and capped and len(puzzles) > quick:
+        if quick is not None and capped:
             puzzles = spread(puzzles, quick)
         cases = cases_for(task, puzzles, self.settings)
         if options.mirror:

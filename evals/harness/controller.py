@@ -186,7 +186,7 @@ class Controller(Participant):
             write_summary(
                 terminalreporter,
                 self._evaluation,
-                self.drawing.notes(),
+                self.drawing.loaded.notes,
                 self._reported.node_ids,
                 self.options,
             )

@@ -10,11 +10,10 @@ from pathlib import Path
 
 from evals.harness.options import Options
 from evals.puzzles.files import PuzzleFileError
-from evals.puzzles.loading import SETS, Loaded, load, read_quarantine
+from evals.puzzles.loading import SETS, Loaded, NothingToAskError, load, read_quarantine
 
-
-class NothingToAskError(Exception):
-    """The filters leave no puzzle."""
+DRAWING_ERRORS = (PuzzleFileError, NothingToAskError)
+"""What a user can cause here."""
 
 
 class Drawing:
@@ -30,7 +29,7 @@ class Drawing:
         """The puzzles and where they come from; from the controller's file, where there is one.
 
         :raises PuzzleFileError: a puzzle file is missing or bad.
-        :raises NothingToAskError: the filters leave no puzzle.
+        :raises NothingToAskError: the filters leave no puzzle, or every row is bad.
         """
         if self._loaded is None:
             self._loaded = pickle.loads(self._shared.read_bytes()) if self._shared else self._draw()
@@ -53,7 +52,7 @@ class Drawing:
 
     def _draw(self) -> Loaded:
         options = self._options
-        loaded = load(
+        return load(
             options.puzzles or (SETS,),
             limit=options.limit,
             seed=options.seed,
@@ -63,22 +62,3 @@ class Drawing:
             quarantine=read_quarantine(),
             stratify=options.stratify,
         )
-        if not loaded.puzzles:
-            raise NothingToAskError(
-                f"no puzzle is left of {loaded.rows} after --themes and --ratings: widen them"
-            )
-        return loaded
-
-    def notes(self) -> list[str]:
-        """What the summary says of the draw."""
-        loaded, limit = self.loaded, self._options.limit
-        lines: list[str] = []
-        if loaded.bad:
-            lines.append(f"{loaded.bad} bad rows skipped (run.json lists them)")
-        if limit is not None and limit > len(loaded.puzzles):
-            lines.append(f"--limit {limit}, but there are only {len(loaded.puzzles)}: all of them are asked")
-        return [f"puzzles  {line}" for line in lines]
-
-
-DRAWING_ERRORS = (PuzzleFileError, NothingToAskError)
-"""What a user can cause here."""

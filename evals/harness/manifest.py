@@ -27,7 +27,15 @@ VERSIONS_OF = (
 def describe_setup(options: Options, loaded: Loaded, settings: TaskSettings) -> Mapping[str, Any]:
     """The puzzles, and how they are asked."""
     sets = [
-        {"name": s.name, "source": s.source, "digest": s.digest, "rows": s.rows, "bad": s.problems}
+        {
+            "name": s.name,
+            "source": s.source,
+            "digest": s.digest,
+            "rows": s.rows,
+            "bad": s.bad,
+            "problems": s.problems,
+            "duplicates": s.duplicates,
+        }
         for s in loaded.sets
     ]
     return {

@@ -52,7 +52,10 @@ def write_summary(
     for line, verdict in report.gate_lines(evaluation.results):
         write(line, **{COLOURS[verdict]: True})
     write("")
-    for line in [*notes, *(f"warning  {warning}" for warning in evaluation.warnings)]:
+    for line in [
+        *(f"puzzles  {note}" for note in notes),
+        *(f"warning  {warning}" for warning in evaluation.warnings),
+    ]:
         write(line)
     write(f"run      {evaluation.run.folder} ({evaluation.seconds:.0f} s)")
     write(f"verdict  {report.conclusion(evaluation.results, evaluation.plan.planned)}", bold=True)

@@ -25,12 +25,13 @@ from typing import NamedTuple
 import chess
 import chess.engine
 
-from evals.making.games import GLANCE, MATE, best_moves, play, stockfish
+from evals.making.games import GLANCE, MATE, best_moves, play
 from evals.making.mates import best_defence, keys_in_two, mating_moves
 from evals.making.themes import difficulty, is_plain_capture, phase, themes
 from evals.puzzles.loading import SETS
 from evals.puzzles.puzzle import COLUMNS, Puzzle, check
 from evals.puzzles.split import canonical, held_out
+from evals.results.engine import EngineError, start_uci
 
 
 class Size(NamedTuple):
@@ -242,15 +243,15 @@ def main(arguments: Sequence[str] | None = None) -> None:
     )
     parser.add_argument("--seed", type=int, default=1, help="of the games (default: %(default)s)")
     parser.add_argument("--out", type=Path, default=SETS, help="folder to write to (default: %(default)s)")
-    parser.add_argument("--stockfish", metavar="PATH", help="the engine (default: found on the PATH)")
+    parser.add_argument("--stockfish", metavar="PATH", default="stockfish", help="the engine to compose with")
     options = parser.parse_args(arguments)
     try:
-        with stockfish(options.stockfish) as engine:
+        with start_uci(options.stockfish) as engine:
             sets = compose(engine, options.seed, SIZES)
-    except (OSError, chess.engine.EngineError) as error:
-        raise SystemExit(
-            f"the engine {options.stockfish or 'stockfish'!r} cannot be used: {error}"
-        ) from error
+    except EngineError as error:
+        raise SystemExit(str(error)) from error
+    except chess.engine.EngineError as error:
+        raise SystemExit(f"engine {options.stockfish!r} failed: {error}") from error
     options.out.mkdir(parents=True, exist_ok=True)
     for name, puzzles in sets.items():
         write(options.out / f"{name}.csv", puzzles)

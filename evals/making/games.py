@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import random
-import shutil
-from collections.abc import Generator, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator
 
 import chess
 import chess.engine
@@ -17,21 +15,6 @@ NEEDED = chess.engine.INFO_SCORE | chess.engine.INFO_PV
 
 MATE = 10_000
 """Centipawns that stand for mate; a mate in n counts n less."""
-
-
-@contextmanager
-def stockfish(command: str | None = None) -> Generator[chess.engine.SimpleEngine]:
-    """A running Stockfish, on one thread.
-
-    :raises OSError: it is not installed, or cannot be run.
-    :raises chess.engine.EngineError: what runs does not speak UCI.
-    """
-    found = command or shutil.which("stockfish") or shutil.which("stockfish", path="/usr/games")
-    if found is None:
-        raise FileNotFoundError("not installed; on Debian: apt install stockfish")
-    with chess.engine.SimpleEngine.popen_uci(found) as engine:
-        engine.configure({"Threads": 1, "Hash": 16})
-        yield engine
 
 
 def play(engine: chess.engine.SimpleEngine, rng: random.Random, game: object) -> Iterator[chess.Board]:

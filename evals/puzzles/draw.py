@@ -1,4 +1,4 @@
-"""Which rows of a puzzle file are asked: filters, the seeded draw, and strata.
+"""Which rows of a puzzle file are asked: filters, the seeded draw, strata, and a share of what was drawn.
 
 Pure. Works on raw cells, because a Lichess file has five million rows and parsing one costs a hundred
 times more than passing it by: only rows that are drawn are parsed.
@@ -56,7 +56,7 @@ class Filter:
         try:
             return self.ratings[0] <= int(row.cells[RATING]) <= self.ratings[1]
         except ValueError:
-            return True  # not a number: likewise
+            return True  # not a number, which the parser says as well
 
 
 def band(rating: int) -> str:
@@ -135,4 +135,6 @@ class Draw:
 
 def spread(puzzles: Sequence[Puzzle], n: int) -> tuple[Puzzle, ...]:
     """`n` of the puzzles at even distances, so that each set keeps its share."""
+    if n >= len(puzzles):
+        return tuple(puzzles)
     return tuple(puzzles[index * len(puzzles) // n] for index in range(n))

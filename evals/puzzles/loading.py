@@ -1,4 +1,4 @@
-"""Where puzzles come from: files, folders and datasets on the Hugging Face Hub.
+"""The puzzles of a session: read from their sets, filtered, drawn, checked, and no position twice.
 
 One pass over every file, one row in memory at a time. Only rows that are drawn are parsed and checked, so
 that the whole Lichess file, five million rows, goes through in bounded memory.
@@ -6,54 +6,40 @@ that the whole Lichess file, five million rows, goes through in bounded memory.
 
 from __future__ import annotations
 
+import difflib
 import hashlib
-import re
 from collections.abc import Collection, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
-from evals.puzzles import files as puzzle_files
-from evals.puzzles.draw import ID, Draw, Filter, Row, stratum
-from evals.puzzles.files import PuzzleFileError
-from evals.puzzles.puzzle import COLUMNS, Puzzle, PuzzleError, parse_row
+from evals.puzzles.draw import ID, THEMES, Draw, Filter, Row, stratum
+from evals.puzzles.files import PuzzleFileError, rows
+from evals.puzzles.puzzle import COLUMNS, Puzzle, PuzzleError, parse_row, same_solution
+from evals.puzzles.sets import SETS, PuzzleSet, find_sets
 
-__all__ = ["SETS", "Loaded", "PuzzleFileError", "PuzzleSet", "load", "read_quarantine"]
+__all__ = ["SETS", "Loaded", "NothingToAskError", "PuzzleFileError", "PuzzleSet", "load", "read_quarantine"]
 
-SETS = Path(__file__).parents[1] / "sets"
-"""The folder of the puzzle sets of our own."""
+MOST_THEMES = 1000
+"""Names of themes that are remembered to suggest one of them; Lichess has about 70."""
 
-HUB = "hf://"
+SPARE = (1, 20, 400)
+"""How many more rows than asked for are drawn, in multiples of `100 + limit / 4`: first, and where that is
+not enough because they are bad or repeat a position, in a second and in a last pass. So memory stays bounded.
+"""
 
 
-@dataclass(slots=True)
-class PuzzleSet:
-    """One puzzle set and what was found in it."""
-
-    name: str
-    source: str
-    """The path, or the dataset's address with the commit that it was resolved to."""
-    files: tuple[Path, ...]
-    digest: str
-    """SHA-256 of the file as it is stored (of the files' digests, where there are several)."""
-    rows: int = 0
-    """Rows read, before any filter."""
-    matched: int = 0
-    """Rows that passed the filters."""
-    quarantined: int = 0
-    problems: list[str] = field(default_factory=list[str])
-    """What was wrong with each row that was passed over as bad."""
-
-    @property
-    def bad(self) -> int:
-        return len(self.problems)
+class NothingToAskError(Exception):
+    """No puzzle is left to ask; says why."""
 
 
 @dataclass(frozen=True, slots=True)
 class Loaded:
-    """The puzzles to ask, in a stable order, and where they come from."""
+    """The puzzles to ask, in a stable order, no position twice, and where they come from."""
 
     puzzles: tuple[Puzzle, ...]
     sets: tuple[PuzzleSet, ...]
+    notes: tuple[str, ...] = ()
+    """What a user has to know of how they were chosen, a sentence each."""
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -87,81 +73,177 @@ def load(
 ) -> Loaded:
     """Load all puzzles in the order of their files, or `limit` of them in the order of a seeded draw.
 
+    Of several puzzles whose position is the same up to mirroring, whatever their ids and their files are,
+    only the first in that order is asked: the others would count as evidence of their own.
+
     :param sources: `.csv`, `.csv.zst` and `.parquet` files, folders of these, and
         `hf://datasets/<owner>/<name>[@revision][/path]`.
     :param themes: a puzzle is wanted that has any of these; empty: every puzzle.
     :param ratings: the lowest and the highest rating that is wanted.
     :param skip_bad: pass over rows that break the format or the rules of chess, and count them; with
-        `limit`, the next rows of the draw stand in for them.
+        `limit`, the next rows of the draw stand in for them, as they do for repeated positions.
     :param quarantine: ids of puzzles never to ask.
     :param stratify: draw evenly over sets, rating bands and goals (see `evals.puzzles.draw.Draw`).
     :raises PuzzleFileError: a file is missing, empty, or not a puzzle file; two sets have one name; or,
         without `skip_bad`, a row that was drawn is bad.
+    :raises NothingToAskError: the filters leave no puzzle, or every row is bad.
     :raises ValueError: `limit` is less than 1.
     """
     if limit is not None and limit < 1:
         raise ValueError(f"a limit is at least 1, got {limit!r}")
-    sets = [each for source in sources for each in _find(source)]
-    _refuse_same_names(sets)
-    wanted, banned = Filter(frozenset(themes), ratings), frozenset(quarantine)
+    reader = _Reader(find_sets(sources), Filter(frozenset(themes), ratings), frozenset(quarantine), skip_bad)
     if limit is None:
-        return Loaded(tuple(_parse(_matching(sets, wanted, banned), sets, skip_bad)), tuple(sets))
+        puzzles = tuple(reader.parse(reader.matching()))
+    else:
+        puzzles = reader.draw(limit, seed, sorted(themes) if stratify else None)
+    if not puzzles:
+        raise NothingToAskError(reader.reason())
+    return Loaded(puzzles, reader.sets, tuple(reader.notes(len(puzzles), limit)))
 
-    # Bad rows show only after the draw. So it is larger than asked for, and repeated where even that was not
-    # enough: cheaper than parsing every row.
-    preferred = sorted(themes)
-    spare = 100 + limit // 4 if skip_bad else 0
-    while True:
-        draw = Draw(limit + spare, seed)
-        for row in _matching(sets, wanted, banned):
-            draw.offer(row, stratum(row, preferred) if stratify else "")
-        drawn = draw.rows()
+
+class _Reader:
+    """Reads the rows of sets and says what happened to them; the counts in the sets are of its last pass."""
+
+    def __init__(
+        self, sets: tuple[PuzzleSet, ...], wanted: Filter, quarantine: frozenset[str], skip_bad: bool
+    ) -> None:
+        self.sets = sets
+        self._wanted, self._quarantine, self._skip_bad = wanted, quarantine, skip_bad
+        self._themes: set[str] = set()  # those that occur; only where some are wanted
+        self._left_undrawn = False
+
+    def matching(self) -> Iterator[Row]:
+        """One pass: every row that passes the filters."""
+        for each in self.sets:
+            each.reset()
+            for file in each.files:
+                for row in rows(file, each.name):
+                    each.rows += 1
+                    if self._wanted.themes and len(self._themes) < MOST_THEMES:
+                        self._themes.update(row.cells[THEMES].split())
+                    if row.cells[ID] in self._quarantine:
+                        each.quarantined += 1
+                    elif self._wanted(row):
+                        each.matched += 1
+                        yield row
+            if not each.rows:
+                raise PuzzleFileError(each.source, 0, "there is a header, but no puzzle")
+
+    def draw(self, limit: int, seed: int, strata: Sequence[str] | None) -> tuple[Puzzle, ...]:
+        """The first `limit` good puzzles of the draw, or what there is.
+
+        Bad rows and repeated positions show only after the draw. So it is larger than asked for, and done
+        again where even that was not enough: cheaper than parsing every row.
+
+        :param strata: the themes that strata are made of before others; None makes no strata.
+        """
         puzzles: list[Puzzle] = []
-        for puzzle in _parse(drawn, sets, skip_bad):
-            puzzles.append(puzzle)
-            if len(puzzles) == limit:
+        for times in SPARE:
+            size = limit + times * (100 + limit // 4)
+            draw = Draw(size, seed)
+            for row in self.matching():
+                draw.offer(row, "" if strata is None else stratum(row, strata))
+            drawn = draw.rows()
+            puzzles.clear()
+            for puzzle in self.parse(drawn):
+                puzzles.append(puzzle)
+                if len(puzzles) == limit:
+                    return tuple(puzzles)
+            self._left_undrawn = len(drawn) == size
+            if not self._left_undrawn:
                 break
-        if len(puzzles) == limit or len(drawn) < limit + spare:
-            return Loaded(tuple(puzzles), tuple(sets))
-        spare *= 10
+        return tuple(puzzles)
 
+    def parse(self, rows: Iterable[Row]) -> Iterator[Puzzle]:
+        """Parse and check rows, and pass over positions that were there.
 
-def _matching(sets: Iterable[PuzzleSet], wanted: Filter, quarantine: frozenset[str]) -> Iterator[Row]:
-    """Every row that passes the filters; counts into the sets, afresh on each pass."""
-    for each in sets:
-        each.rows = each.matched = each.quarantined = 0
-        each.problems.clear()
-        for file in each.files:
-            for row in puzzle_files.rows(file, each.name):
-                each.rows += 1
-                if row.cells[ID] in quarantine:
-                    each.quarantined += 1
-                elif wanted(row):
-                    each.matched += 1
-                    yield row
-        if not each.rows:
-            raise PuzzleFileError(each.source, 0, "there is a header, but no puzzle")
+        A second row of the same set and id is bad, whatever its position.
+        """
+        by_name = {each.name: each for each in self.sets}
+        seen: dict[tuple[str, str], Row] = {}
+        asked: dict[str, Puzzle] = {}
+        for row in rows:
+            each = by_name[row.set]
+            try:
+                if row.broken:
+                    raise PuzzleError(row.broken)
+                puzzle = parse_row(dict(zip(COLUMNS, row.cells, strict=True)), row.set)
+                first = seen.setdefault((puzzle.set, puzzle.id), row)
+                if first is not row:
+                    there = f"{first.file}:{first.line}"
+                    raise PuzzleError(f"puzzle {puzzle.id!r} is there twice, first in {there}")
+            except PuzzleError as error:
+                problem = PuzzleFileError(row.file, row.line, str(error))
+                if not self._skip_bad:
+                    raise problem from error
+                each.count_bad(str(problem))
+                continue
+            if (twin := asked.setdefault(puzzle.position_key, puzzle)) is puzzle:
+                yield puzzle
+            else:
+                each.duplicates += 1
+                each.contradictions += not same_solution(twin, puzzle)
 
+    # --- what happened, in words ---
 
-def _parse(rows: Iterable[Row], sets: Iterable[PuzzleSet], skip_bad: bool) -> Iterator[Puzzle]:
-    """Parse and check rows; a second row with the same set and id is bad too."""
-    by_name = {each.name: each for each in sets}
-    seen: dict[tuple[str, str], Row] = {}
-    for row in rows:
-        try:
-            if row.broken:
-                raise PuzzleError(row.broken)
-            puzzle = parse_row(dict(zip(COLUMNS, row.cells, strict=True)), row.set)
-            first = seen.setdefault((puzzle.set, puzzle.id), row)
-            if first is not row:
-                raise PuzzleError(f"puzzle {puzzle.id!r} is there twice, first in {first.file}:{first.line}")
-        except PuzzleError as error:
-            problem = PuzzleFileError(row.file, row.line, str(error))
-            if not skip_bad:
-                raise problem from error
-            by_name[row.set].problems.append(str(problem))
+    def notes(self, found: int, limit: int | None) -> Iterator[str]:
+        """What a user has to know of puzzles that were found."""
+        if bad := sum(each.bad for each in self.sets):
+            yield f"{_counted('bad row', bad)} skipped, {self._first_problem()}"
+        for each in self.sets:
+            if count := each.duplicates:
+                note = f"{_counted('puzzle', count)} of {each.name} left out: "
+                note += "their positions are asked already (a mirror image is the same one)"
+                if each.contradictions:
+                    note += (
+                        f"; {each.contradictions} of them have another solution: the one read first counts"
+                    )
+                yield note
+        if unknown := self._unknown_themes():
+            yield " and ".join(unknown)
+        if limit is not None and found < limit:
+            if self._left_undrawn:
+                yield f"--limit {limit}: found {found} puzzles, too many rows are bad or repeat a position"
+            else:
+                yield f"--limit {limit} asks for more puzzles than there are: {found}"
+
+    def reason(self) -> str:
+        """Why no puzzle is left."""
+        read, matched = sum(each.rows for each in self.sets), sum(each.matched for each in self.sets)
+        unknown = self._unknown_themes()
+        given = ["--themes"] * bool(self._wanted.themes) + ["--ratings"] * (self._wanted.ratings is not None)
+        if matched:
+            bad = sum(each.bad for each in self.sets)
+            why = f": all {bad} that were tried are bad, {self._first_problem()}"
+        elif sum(each.quarantined for each in self.sets) == read:
+            why = ": all of them are in quarantine"
+        elif unknown and len(unknown) == len(self._wanted.themes):
+            why = f": {' and '.join(unknown)}"
         else:
-            yield puzzle
+            why = "; ".join([f" after {' and '.join(given)}: widen them", *unknown])
+        return f"no puzzle is left of {read}{why}"
+
+    def _first_problem(self) -> str:
+        return "the first: " + next(problem for each in self.sets for problem in each.problems)
+
+    def _unknown_themes(self) -> list[str]:
+        """A clause for each wanted theme that no row has, with those of a similar name, or with others."""
+        names = {name.lower(): name for name in self._themes if len(name) < 40 and name.isprintable()}
+        clauses: list[str] = []
+        for theme in sorted(self._wanted.themes - self._themes):
+            close = [names[name] for name in difflib.get_close_matches(theme.lower(), names)]
+            if close:
+                offer = f"did you mean {' or '.join(close)}?"
+            elif names:
+                offer = f"there are {', '.join(sorted(names.values())[:20])}"
+            else:
+                offer = "they have no themes"
+            clauses.append(f"no puzzle has the theme {theme!r} ({offer})")
+        return clauses
+
+
+def _counted(noun: str, count: int) -> str:
+    return f"{count} {noun}{'' if count == 1 else 's'}"
 
 
 def read_quarantine(path: Path = SETS / "quarantine.txt") -> frozenset[str]:
@@ -175,85 +257,3 @@ def read_quarantine(path: Path = SETS / "quarantine.txt") -> frozenset[str]:
         raise PuzzleFileError(path, 0, f"the quarantine list cannot be read: {error}") from error
     ids = (line.partition("#")[0].strip() for line in text.splitlines())
     return frozenset(each for each in ids if each)
-
-
-# --- finding the files of a source ---
-
-
-def _find(source: str | Path) -> Iterator[PuzzleSet]:
-    if isinstance(source, str) and source.startswith(HUB):
-        yield _from_hub(source)
-        return
-    path = Path(source)
-    if path.is_dir():
-        files = sorted(file for file in path.iterdir() if file.name.endswith(puzzle_files.SUFFIXES))
-        if not files:
-            raise PuzzleFileError(
-                path, 0, f"no puzzle file ({', '.join(puzzle_files.SUFFIXES)}) in this folder"
-            )
-    else:
-        files = [path]
-    for file in files:
-        if not file.exists():
-            raise PuzzleFileError(file, 0, "no such puzzle file")
-        if not file.name.endswith(puzzle_files.SUFFIXES):
-            raise PuzzleFileError(
-                file,
-                0,
-                f"not a kind of puzzle file: its name ends in none of {', '.join(puzzle_files.SUFFIXES)}",
-            )
-        yield PuzzleSet(_stem(file.name), str(file), (file,), _digest([file]))
-
-
-def _from_hub(address: str) -> PuzzleSet:
-    """The Parquet files of a Hub dataset (or its CSV files, where it has no Parquet), at one commit.
-
-    `snapshot_download` needs no network for a commit that is in the cache.
-    """
-    from huggingface_hub import snapshot_download
-    from huggingface_hub.errors import HfHubHTTPError, HFValidationError
-
-    match = re.fullmatch(
-        r"hf://datasets/([^/@]+/[^/@]+)(?:@(refs/(?:convert|pr)/[^/]+|[^/]+))?(?:/(.+))?", address
-    )
-    if match is None:
-        raise PuzzleFileError(
-            address, 0, "not a dataset's address: 'hf://datasets/<owner>/<name>[@revision]'"
-        )
-    name, revision, inside = match.groups()
-    patterns = [inside] if inside else ["*.parquet", "*.csv", "*.csv.zst"]
-    for pattern in patterns:
-        try:
-            folder = snapshot_download(name, repo_type="dataset", revision=revision, allow_patterns=pattern)
-        except (HfHubHTTPError, HFValidationError, OSError) as error:
-            reason = str(error).strip().splitlines()[0]
-            raise PuzzleFileError(address, 0, f"the dataset cannot be had from the Hub: {reason}") from error
-        root = Path(folder)
-        if files := sorted(file for file in root.rglob(pattern) if file.name.endswith(puzzle_files.SUFFIXES)):
-            resolved = f"{HUB}datasets/{name}@{root.name}" + (f"/{inside}" if inside else "")
-            return PuzzleSet(name.partition("/")[2], resolved, tuple(files), _digest(files))
-    raise PuzzleFileError(address, 0, f"the dataset has no file {' or '.join(patterns)}")
-
-
-def _stem(name: str) -> str:
-    suffix = next(suffix for suffix in reversed(puzzle_files.SUFFIXES) if name.endswith(suffix))
-    return re.sub(r"\s+", "-", name.removesuffix(suffix))
-
-
-def _refuse_same_names(sets: Sequence[PuzzleSet]) -> None:
-    first: dict[str, PuzzleSet] = {}
-    for each in sets:
-        if (other := first.setdefault(each.name, each)) is not each:
-            raise PuzzleFileError(
-                each.source,
-                0,
-                f"the puzzle set {each.name!r} is already there as {other.source}",
-            )
-
-
-def _digest(files: Sequence[Path]) -> str:
-    digests: list[str] = []
-    for file in files:
-        with file.open("rb") as stream:
-            digests.append(hashlib.file_digest(stream, "sha256").hexdigest())
-    return digests[0] if len(digests) == 1 else hashlib.sha256("\n".join(digests).encode()).hexdigest()

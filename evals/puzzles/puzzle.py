@@ -7,10 +7,13 @@ the raw FEN with a move: `Puzzle.board()` is the only way to a position.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import re
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
 import chess
+
+from evals.puzzles.split import position_key
 
 COLUMNS = (
     "PuzzleId",
@@ -24,6 +27,19 @@ COLUMNS = (
     "GameUrl",
     "OpeningTags",
 )
+
+LONGEST = {"PuzzleId": 64, "FEN": 100, "Moves": 1000, "Themes": 1000, "GameUrl": 200, "OpeningTags": 1000}
+"""Characters that a cell may have: for a FEN all that it can need, for the rest five times of what any of
+33,453 Lichess puzzles does.
+"""
+
+BOUNDS = {
+    "Rating": (1, 4000),
+    "RatingDeviation": (0, 4000),
+    "Popularity": (-(10**9), 10**9),
+    "NbPlays": (0, 10**9),
+}
+"""The least and the greatest number of each column. Lichess rates its puzzles from 399 to about 3300."""
 
 
 class PuzzleError(ValueError):
@@ -46,6 +62,16 @@ class Puzzle:
     opening_tags: tuple[str, ...] = ()
     set: str = field(default="", compare=False)
     """Name of the puzzle set that it came from (the file's stem)."""
+    _position_key: str = field(default="", init=False, repr=False, compare=False)
+
+    @property
+    def position_key(self) -> str:
+        """Names the position that the solver sees, up to mirroring: results of one key are not independent.
+
+        See `evals.puzzles.split.position_key`. Worked out once, while the puzzle is checked or when it is
+        first asked for, and pickled with the puzzle.
+        """
+        return self._position_key or _remember_key(self, self.board())
 
     @property
     def solution(self) -> tuple[str, ...]:
@@ -86,28 +112,64 @@ class Puzzle:
 def parse_row(row: Mapping[str, str], set_name: str = "") -> Puzzle:
     """Read one row of a Lichess puzzle file and check it against the rules of chess.
 
-    :raises PuzzleError: a field is missing or not a number, the FEN is invalid, a move is illegal, or there
-        is no move to find.
+    What comes out can be shown anywhere: every text is short and printable, every number in its `BOUNDS`.
+
+    :raises PuzzleError: a field is missing, too long, not printable or not such a number, the game's address
+        is not one of the web, the FEN is invalid, a move is illegal, or there is no move to find.
     """
-    puzzle_id = row.get("PuzzleId") or "?"
     try:
-        puzzle = Puzzle(
-            id=row["PuzzleId"],
-            fen=row["FEN"],
-            moves=tuple(row["Moves"].split()),
-            rating=int(row["Rating"]),
-            rating_deviation=int(row.get("RatingDeviation") or 0),
-            popularity=int(row.get("Popularity") or 0),
-            plays=int(row.get("NbPlays") or 0),
-            themes=tuple((row.get("Themes") or "").split()),
-            game_url=row.get("GameUrl") or "",
-            opening_tags=tuple((row.get("OpeningTags") or "").split()),
-            set=set_name,
-        )
-    except (KeyError, TypeError, AttributeError, ValueError) as error:
-        raise PuzzleError(f"puzzle {puzzle_id!r}: a field is missing or not a number: {error}") from error
+        text = {name: _text(row, name) for name in LONGEST}
+        number = {name: _number(row, name) for name in BOUNDS}
+        if text["GameUrl"] and not re.match(r"https?://[^/\s]", text["GameUrl"]):
+            raise PuzzleError(f"'GameUrl' is {_quoted(text['GameUrl'])}, which is no address of the web")
+    except PuzzleError as error:
+        raise PuzzleError(f"puzzle {_quoted(row.get('PuzzleId') or '?')}: {error}") from error
+    puzzle = Puzzle(
+        id=text["PuzzleId"],
+        fen=text["FEN"],
+        moves=tuple(text["Moves"].split()),
+        rating=number["Rating"],
+        rating_deviation=number["RatingDeviation"],
+        popularity=number["Popularity"],
+        plays=number["NbPlays"],
+        themes=tuple(text["Themes"].split()),
+        game_url=text["GameUrl"],
+        opening_tags=tuple(text["OpeningTags"].split()),
+        set=set_name,
+    )
     check(puzzle)
     return puzzle
+
+
+def _text(row: Mapping[str, str], name: str) -> str:
+    text = row.get(name)
+    if text is None and name in ("PuzzleId", "FEN", "Moves"):
+        raise PuzzleError(f"there is no {name!r}")
+    text = text or ""
+    if not text and name == "PuzzleId":
+        raise PuzzleError(f"{name!r} is empty")
+    if len(text) > (most := LONGEST[name]):
+        raise PuzzleError(f"{name!r} has {len(text):,} characters, more than {most:,}: {_quoted(text)}")
+    if not text.isprintable():
+        raise PuzzleError(f"{name!r} has a character that cannot be printed: {_quoted(text)}")
+    return text
+
+
+def _number(row: Mapping[str, str], name: str) -> int:
+    text = row.get(name) or ""
+    if not text and name != "Rating":
+        return 0
+    if not re.fullmatch(r"\s*[+-]?[0-9]{1,12}\s*", text):
+        raise PuzzleError(f"{name!r} is missing or not a number: {_quoted(text)}")
+    least, greatest = BOUNDS[name]
+    if not least <= int(text) <= greatest:
+        raise PuzzleError(f"{name!r} is {int(text)}, but has to be from {least} to {greatest}")
+    return int(text)
+
+
+def _quoted(text: str) -> str:
+    """The start of a text from a file, fit for a terminal: `repr` escapes what cannot be printed."""
+    return repr(text if len(text) <= 60 else text[:60] + "...")
 
 
 def check(puzzle: Puzzle) -> None:
@@ -115,28 +177,45 @@ def check(puzzle: Puzzle) -> None:
 
     :raises PuzzleError: with the puzzle's id and what is wrong.
     """
+    try:
+        _check(puzzle)
+    except PuzzleError as error:
+        raise PuzzleError(f"puzzle {_quoted(puzzle.id)}: {error}") from error
+
+
+def _check(puzzle: Puzzle) -> None:
     if len(puzzle.moves) < 2:
         raise PuzzleError(
-            f"puzzle {puzzle.id!r}: {len(puzzle.moves)} move(s) in 'Moves', but a puzzle needs the "
-            "opponent's move and at least one to find"
+            f"{len(puzzle.moves)} move(s) in 'Moves', but a puzzle needs the opponent's move and "
+            "at least one to find"
         )
     if len(puzzle.moves) % 2:
-        raise PuzzleError(f"puzzle {puzzle.id!r}: the line ends with the opponent's move")
+        raise PuzzleError("the line ends with the opponent's move")
     try:
         board = chess.Board(puzzle.fen)
     except ValueError as error:
-        raise PuzzleError(f"puzzle {puzzle.id!r}: illegal FEN {puzzle.fen!r}: {error}") from error
+        raise PuzzleError(f"illegal FEN {puzzle.fen!r}: {error}") from error
     if not board.is_valid():
-        raise PuzzleError(f"puzzle {puzzle.id!r}: illegal FEN {puzzle.fen!r}: {board.status()!r}")
-    for uci in puzzle.moves:
+        raise PuzzleError(f"illegal FEN {puzzle.fen!r}: {board.status()!r}")
+    for ply, uci in enumerate(puzzle.moves):
+        if len(uci) > 5:
+            raise PuzzleError(f"illegal uci: {_quoted(uci)}")
         try:
             move = board.parse_uci(uci)
         except ValueError as error:
-            raise PuzzleError(f"puzzle {puzzle.id!r}: {error}") from error
+            raise PuzzleError(str(error)) from error
         # python-chess takes a null move, and castling onto the rook, as legal.
         if not move or move.uci() != uci:
-            raise PuzzleError(f"puzzle {puzzle.id!r}: illegal uci: {uci!r} in {board.fen()}")
+            raise PuzzleError(f"illegal uci: {uci!r} in {board.fen()}")
         board.push(move)
+        if ply == 0:
+            _remember_key(puzzle, board)  # while the board is at hand: a third of what it costs later
+
+
+def _remember_key(puzzle: Puzzle, board: chess.Board) -> str:
+    key = position_key(board)
+    object.__setattr__(puzzle, "_position_key", key)
+    return key
 
 
 def mirror(puzzle: Puzzle) -> Puzzle:
@@ -145,11 +224,29 @@ def mirror(puzzle: Puzzle) -> Puzzle:
     Keeps the id, so that the pair can be compared; the game's address still leads to the original.
     """
     board = chess.Board(puzzle.fen).mirror()
-    moves = tuple(_mirror_move(chess.Move.from_uci(uci)).uci() for uci in puzzle.moves)
-    return replace(puzzle, fen=board.fen(), moves=moves)
+    return replace(puzzle, fen=board.fen(), moves=_flipped(puzzle.moves, COLOURS))
 
 
-def _mirror_move(move: chess.Move) -> chess.Move:
-    return chess.Move(
-        chess.square_mirror(move.from_square), chess.square_mirror(move.to_square), promotion=move.promotion
-    )
+COLOURS, WINGS = 0o70, 0o07
+"""What to xor a square's number with, which is its rank and its file as octal digits, to mirror the board."""
+
+
+def _flipped(moves: Iterable[str], flip: int) -> tuple[str, ...]:
+    parsed = map(chess.Move.from_uci, moves)
+    return tuple(chess.Move(m.from_square ^ flip, m.to_square ^ flip, m.promotion).uci() for m in parsed)
+
+
+def same_solution(one: Puzzle, other: Puzzle) -> bool:
+    """True where two puzzles of one `position_key` have one solution line, mirrored as the position is."""
+    sought = other.board().epd(en_passant="legal")
+    for flip in (0, COLOURS, WINGS, COLOURS | WINGS):
+        board = one.board()
+        if flip & COLOURS:
+            board = board.mirror()
+        if flip & WINGS:
+            if board.castling_rights:
+                continue
+            board = board.transform(chess.flip_horizontal)
+        if board.epd(en_passant="legal") == sought and _flipped(one.solution, flip) == other.solution:
+            return True
+    return False

@@ -28,8 +28,20 @@ CAP = 1000
 _MATE_SCORE = 100_000
 
 
+START_LIMIT = 10.0
+"""Seconds that an engine has to answer `uci`; Stockfish needs less than one."""
+SETTINGS = {"Threads": 1, "Hash": 16}
+"""UCI options that an engine is started with, where it has them: with more threads it would not repeat
+itself.
+"""
+
+
 class EngineError(RuntimeError):
-    """The engine is not there or does not speak UCI."""
+    """The engine cannot be used; says why."""
+
+
+class EngineMissingError(EngineError):
+    """There is no such engine."""
 
 
 class Engine:
@@ -102,15 +114,34 @@ class Engine:
 def open_engine(name: str, *, depth: int = DEPTH, margin: int = MARGIN, cache: Path | None = None) -> Engine:
     """Start the engine of this name or path; it is a context manager that ends it.
 
-    :raises EngineError: there is none, or it does not answer as a UCI engine.
+    :raises EngineError: see `start_uci`.
+    """
+    return Engine(start_uci(name), depth=depth, margin=margin, cache=cache)
+
+
+def start_uci(name: str, *, limit: float = START_LIMIT) -> chess.engine.SimpleEngine:
+    """Start the UCI engine of this name or path with `SETTINGS`; it is a context manager that ends it.
+
+    :param limit: seconds that it has to answer.
+    :raises EngineMissingError: there is none.
+    :raises EngineError: it cannot be run, or does not answer as a UCI engine.
     """
     # Debian puts games where the PATH of a service does not look.
     path = shutil.which(name) or shutil.which(name, path="/usr/games:/usr/local/games")
     if path is None:
-        raise EngineError(f"engine {name!r} is not there: install it or give --engine its path")
+        if Path(name).exists():
+            raise EngineError(f"engine {name!r} is no program that can be run")
+        raise EngineMissingError(
+            f"engine {name!r} is not there: install it (on Debian: apt install stockfish) or give its path"
+        )
+    engine = None
     try:
-        process = chess.engine.SimpleEngine.popen_uci(path, timeout=30)
-        process.configure({"Threads": 1, "Hash": 16})
-    except (OSError, TimeoutError, chess.engine.EngineError) as error:
-        raise EngineError(f"engine {path!r} does not answer as a UCI engine: {error}") from error
-    return Engine(process, depth=depth, margin=margin, cache=cache)
+        engine = chess.engine.SimpleEngine.popen_uci(path, timeout=limit)
+        engine.configure({option: value for option, value in SETTINGS.items() if option in engine.options})
+        engine.ping()
+    except (OSError, chess.engine.EngineError) as error:
+        if engine is not None:
+            engine.close()
+        reason = f"no answer in {limit:g} s" if isinstance(error, TimeoutError) else error
+        raise EngineError(f"engine {path!r} does not answer as a UCI engine: {reason}") from error
+    return engine

@@ -9,13 +9,14 @@ from pathlib import Path
 import chess.engine
 import pytest
 
-from evals.making.games import MATE, stockfish
+from evals.making.games import MATE
 from evals.making.mates import mating_moves
 from evals.making.themes import is_plain_capture
 from evals.pawn.__main__ import main
 from evals.pawn.positions import Line, read_lines, solver_lines, trainable, write_lines
 from evals.pawn.tactics import LONGEST, is_tactic, tactics
 from evals.puzzles.split import canonical
+from evals.results.engine import start_uci
 from tests.stockfish import find_stockfish
 
 SIZE = 12
@@ -23,7 +24,7 @@ SIZE = 12
 
 @pytest.fixture(scope="module")
 def engine() -> Generator[chess.engine.SimpleEngine]:
-    with stockfish(find_stockfish()) as started:
+    with start_uci(find_stockfish()) as started:
         yield started
 
 
@@ -98,7 +99,7 @@ def test_no_two_tactics_are_of_one_position(lines: list[Line]) -> None:
 
 
 def test_a_seed_gives_the_same_tactics_again(lines: list[Line]) -> None:
-    with stockfish() as another:
+    with start_uci("stockfish") as another:
         again = list(islice(tactics(another, seed=3), SIZE))
     assert again == lines
 
@@ -140,6 +141,6 @@ def test_without_stockfish_the_stage_says_so(tmp_path: Path, monkeypatch: pytest
     def nowhere(command: str, path: str | None = None) -> None:
         """No command is found."""
 
-    monkeypatch.setattr("evals.making.games.shutil.which", nowhere)
-    with pytest.raises(SystemExit, match=r"stockfish.*not installed"):
+    monkeypatch.setattr("evals.results.engine.shutil.which", nowhere)
+    with pytest.raises(SystemExit, match=r"engine 'stockfish' is not there: install it"):
         main(["tactics", "--out", str(tmp_path / "tactics.txt")])
