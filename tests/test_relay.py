@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from evals.asking.broker import Answered, Broker, BrokerClosedError
+from evals.asking.broker import Answered, Broker
 from evals.asking.relay import Link, Relay, RelayError
 from evals.words import Case, Completion
 from tests.test_broker import Server, broker_over, cases
@@ -84,7 +84,7 @@ def test_a_completion_arrives_as_it_was_whatever_is_in_it() -> None:
 def test_why_there_is_no_completion_reaches_the_worker() -> None:
     with relay_over(Server(Completion(content="{}"))) as (relay, session):
         session.broker.close()
-        with pytest.raises(RelayError, match=f"{BrokerClosedError.__name__}: move:s-0 was not asked"):
+        with pytest.raises(RelayError, match=f"BrokerClosedError: {cases(1)[0].key} was not asked"):
             Link(relay.address, relay.key).take(cases(1)[0])
 
 

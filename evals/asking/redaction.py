@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from evals.words import Completion
+from serve.printable import printable
 
 LONGEST_LINE = 300
 """Characters that are kept of what a server says about itself."""
@@ -29,7 +30,8 @@ def sealed(completion: Completion, secrets: tuple[str, ...]) -> Completion:
     for name in ("finish_reason", "malformed", "model", "error"):
         if text := getattr(completion, name):
             # Hidden before it is cut: half of a key at the end would not be found.
-            changes[name] = _one_line(_hide(text, secrets, 1))
+            line = " ".join(_hide(text, secrets, 1).split())
+            changes[name] = printable(line, LONGEST_LINE)
     return replace(completion, **changes) if changes else completion
 
 
@@ -38,8 +40,3 @@ def _hide(text: str, secrets: tuple[str, ...], shortest: int) -> str:
         if len(secret) >= shortest:
             text = text.replace(secret, "[key]")
     return text
-
-
-def _one_line(text: str) -> str:
-    start = " ".join(text.split())[:LONGEST_LINE]
-    return "".join(letter if letter.isprintable() else "\N{REPLACEMENT CHARACTER}" for letter in start)
