@@ -1,4 +1,4 @@
-"""What is wrong with a TOML file, in words for the person who wrote it: where pydantic says only what."""
+"""What is wrong with a TOML file, and on which line, for the person who wrote it."""
 
 from __future__ import annotations
 

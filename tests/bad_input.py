@@ -40,6 +40,7 @@ class Bad:
     files: dict[str, str | bytes] | None = None
     """Files in the folder that `@` stands for in the arguments."""
     module: str = "pytest"
+    slow: bool = False
 
 
 def row(fen: str = MATES[2][0], moves: str = MATES[2][1], rating: str = "1500", themes: str = "mate") -> str:
@@ -69,7 +70,7 @@ SESSIONS = (
     Bad("run folder is a file", ["--run-dir", "@/gates.toml"], "is a file", files={"gates.toml": GOOD}),
     Bad("run folder that cannot be made", ["--run-dir", "/proc/x"], "/proc/x"),
     Bad("engine that is not there", ["--engine", "deeper-blue"], "is not there"),
-    Bad("engine that is none", ["--engine", "/bin/cat"], "UCI"),
+    Bad("engine that is none", ["--engine", "/bin/cat"], "UCI", slow=True),  # it has half a minute to answer
     Bad("no gates file", ["--gates", "@/nowhere.toml"], "cannot be read"),
     Bad("no gates file, with workers", ["-n", "2", "--gates", "@/nowhere.toml"], "cannot be read"),
     Bad("gates in Latin-1", ["-n", "2", "--gates", "@/g"], "UTF-8", files={"g": b"# \xe9\n"}),

@@ -1,7 +1,4 @@
-"""What several test files share: whole sessions, and one real vLLM with the embedded model and its adapters.
-
-A test that uses vLLM carries `@pytest.mark.xdist_group("vllm")`, so that one worker starts it, once.
-"""
+"""What several test files share: whole sessions, loopback servers, one real vLLM with the embedded model."""
 
 from __future__ import annotations
 
@@ -9,6 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from pytest_httpserver import HTTPServer
 
 from serve.endpoint.endpoint import Endpoint
 from serve.local.process import LocalServer
@@ -16,6 +14,40 @@ from serve.spec import load_spec
 from tests.loopback import Loopback
 from tests.mates import write_mates
 from tests.sessions import Evaluate, N, Player
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """One worker has all tests that are marked `vllm`: it starts the server once, and never two at a time."""
+    for item in items:
+        if item.get_closest_marker("vllm"):
+            item.add_marker(pytest.mark.xdist_group("vllm"))
+
+
+@pytest.fixture(scope="session")
+def httpserver_listen_address() -> tuple[str, int]:
+    """Where pytest-httpserver listens: on a free port of an address that needs no look-up."""
+    return "127.0.0.1", 0
+
+
+@pytest.fixture
+def vllm_installed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As if vLLM were installed, for what is said before it is started."""
+    monkeypatch.setattr("serve.local.process.check_installed", lambda: None)
+
+
+@pytest.fixture(scope="session")
+def second_httpserver() -> Iterator[HTTPServer]:
+    """Started once, because stopping takes it half a second."""
+    with HTTPServer("127.0.0.1", 0) as server:
+        yield server
+
+
+@pytest.fixture
+def elsewhere(second_httpserver: HTTPServer) -> HTTPServer:
+    """A second server beside `httpserver`."""
+    second_httpserver.clear()
+    return second_httpserver
 
 
 @pytest.fixture(scope="session")

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import chess
+import pytest
 from aiohttp import web
 
 from tests.commands import run_pytest
@@ -17,6 +18,9 @@ from tests.mates import solver_fen
 
 N = 24
 """Puzzles in the set `mates` that a session asks."""
+
+WORKERS = ["0", pytest.param("2", marks=pytest.mark.slow)]
+"""For `-n`. A session with two workers starts two interpreters, which takes them a second each."""
 
 
 class Player:

@@ -10,7 +10,13 @@ from tests.bad_input import COMMANDS, SESSIONS, Bad, give
 from tests.loopback import Loopback
 
 
-@pytest.mark.parametrize("bad", [*SESSIONS, *COMMANDS], ids=lambda bad: bad.name)
+@pytest.mark.parametrize(
+    "bad",
+    [
+        pytest.param(bad, id=bad.name, marks=[pytest.mark.slow] if bad.slow else [])
+        for bad in (*SESSIONS, *COMMANDS)
+    ],
+)
 def test_a_bad_input_is_a_sentence_and_an_exit_status(bad: Bad, server: Loopback, tmp_path: Path) -> None:
     """Audit 15, 16, 17: each row of the table, which `make audit` prints."""
     said = give(bad, tmp_path, server.base_url)

@@ -6,7 +6,7 @@ import asyncio
 import random
 import threading
 from collections import Counter
-from collections.abc import Generator, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 
@@ -22,6 +22,7 @@ class Talk:
 
     name = "move"
     prompt_names = ()
+    checks: Mapping[str, type] = {}
 
     def __init__(self, turns: int = 1) -> None:
         self._turns = turns
@@ -34,6 +35,7 @@ class Talk:
                 return
 
     def judge(self, case: Case, completions: Sequence[Completion]) -> Verdict:
+        del case, completions
         return Verdict(Outcome.SOLVED)
 
 
@@ -53,6 +55,7 @@ class Server:
         self._answers, self._delay = answers, delay
 
     async def __call__(self, case: Case, request: Request) -> Completion:
+        del case
         self._now += 1
         self.most = max(self.most, self._now)
         answer = self._answers[min(len(self.sent), len(self._answers) - 1)]
@@ -175,7 +178,7 @@ def test_every_completion_is_recorded_before_it_is_handed_out() -> None:
         server,
         {"move": Talk(turns=2)},
         concurrency=2,
-        record=lambda case, turn, completion: seen.append(f"{case.puzzle.id} {turn}"),
+        record=lambda case, turn, _: seen.append(f"{case.puzzle.id} {turn}"),
     )
     broker.take(cases(1)[0])
     assert seen == ["0 0", "0 1"]

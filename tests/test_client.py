@@ -262,6 +262,7 @@ def test_what_is_no_http_is_an_error_not_an_exception(reply: bytes) -> None:
         completion = asked(server, attempts=1)
     assert completion.error is not None
     assert completion.error.startswith("connection failed: ")
+    assert "http://" not in completion.error
     assert len(completion.error) < 400
 
 

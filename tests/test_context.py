@@ -22,11 +22,11 @@ def vllm_0_25(asked: int, prompt: int) -> str:
     room = CONTEXT - asked
     if room < 0:
         return (
-            f"max_tokens={asked}cannot be greater than max_model_len=max_total_tokens={CONTEXT}. "
+            f"max_tokens={asked} cannot be greater than max_model_len=max_total_tokens={CONTEXT}. "
             "Please request fewer output tokens."
         )
     start = f"This model's maximum context length is {CONTEXT} tokens. However, you requested {asked} output "
-    if prompt > room * 5:
+    if prompt * 4 > room * 5:
         return (
             f"{start}tokens and your prompt contains {prompt * 4} characters (more than {room * 5} "
             f"characters, which is the upper bound for {room} input tokens). Please reduce the length of the "

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -14,9 +13,9 @@ from evals.results.engine import CAP, Engine, EngineError, open_engine
 from evals.tasks.grading import judge_move
 from evals.words import Case, Outcome, Verdict
 from tests.positions import BACK_RANK
+from tests.stockfish import find_stockfish
 
 QUEEN_HANGS = Puzzle("q", "4k3/8/8/3q4/8/8/8/3QK3 b - - 0 1", ("e8f8", "d1d5"), 900)
-INSTALLED = shutil.which("stockfish") or shutil.which("stockfish", path="/usr/games")
 
 
 @pytest.fixture(scope="module")
@@ -26,9 +25,7 @@ def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def engine(cache: Path) -> Iterator[Engine]:
-    if INSTALLED is None:
-        pytest.skip("stockfish is not installed")
-    with open_engine("stockfish", depth=8, cache=cache) as engine:
+    with open_engine(find_stockfish(), depth=8, cache=cache) as engine:
         yield engine
 
 

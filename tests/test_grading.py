@@ -7,7 +7,6 @@ from __future__ import annotations
 import csv
 import itertools
 import random
-import shutil
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -22,6 +21,7 @@ from evals.reading.moves import read_move
 from evals.tasks.grading import gives_checkmate, judge_move
 from evals.words import Notation, Outcome, Verdict
 from tests.positions import random_board, random_puzzles
+from tests.stockfish import find_stockfish
 
 SETS = Path(__file__).parents[1] / "evals" / "sets"
 seeds = st.integers(0, 2**32)
@@ -166,6 +166,7 @@ def every_uci() -> list[str]:
 EVERY_UCI = every_uci()
 
 
+@pytest.mark.slow  # 4,300 texts for each position
 @settings(max_examples=10, deadline=None)
 @given(seeds)
 def test_every_uci_text_is_in_its_outcome(seed: int) -> None:
@@ -234,6 +235,7 @@ san_parts = st.tuples(
 )
 
 
+@pytest.mark.slow  # 8,000 texts
 @settings(max_examples=400, deadline=None)
 @given(seeds, st.lists(san_parts, min_size=20, max_size=20))
 def test_every_san_text_is_in_its_outcome(seed: int, texts: list[tuple[str, str, str, str, str]]) -> None:
@@ -266,10 +268,9 @@ def test_any_text_has_an_outcome_and_leaves_the_board_alone(text: str, seed: int
 @pytest.fixture(scope="module")
 def stockfish() -> Iterator[subprocess.Popen[str]]:
     """Stockfish, whose move generator shares nothing with python-chess."""
-    path = shutil.which("stockfish") or shutil.which("stockfish", path="/usr/games:/usr/local/bin")
-    if path is None:
-        pytest.skip("stockfish is not installed: the second oracle for legal moves is left out")
-    with subprocess.Popen([path], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as engine:
+    with subprocess.Popen(
+        [find_stockfish()], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as engine:
         yield engine
         engine.kill()
 

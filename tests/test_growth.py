@@ -234,6 +234,7 @@ def in_every_field(text: str) -> Completion:
     return Completion(content=json.dumps({"candidate_moves": [text], **fields}), reasoning=text)
 
 
+@pytest.mark.slow  # every example is judged at several lengths, each several times
 @settings(max_examples=20, deadline=None, derandomize=True)
 @given(st.tuples(pieces, pieces.filter(bool), pieces))
 def test_judging_takes_time_in_proportion_to_any_repeated_text(shape: Shape) -> None:

@@ -21,7 +21,7 @@ ROOT = Path(__file__).parents[1]
 TOKEN = "XDG_EIGHTH_RANK_TEST"
 """Of a family of variables that a server inherits."""
 
-pytestmark = [pytest.mark.xdist_group("vllm"), pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.vllm, pytest.mark.timeout(600)]
 
 
 @dataclass

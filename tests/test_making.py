@@ -19,6 +19,7 @@ from evals.puzzles.loading import SETS, load
 from evals.puzzles.puzzle import Puzzle
 from evals.puzzles.split import canonical, held_out
 from tests.positions import random_board
+from tests.stockfish import find_stockfish
 
 SHIPPED = load([SETS]).puzzles
 BY_SET = {name: [puzzle for puzzle in SHIPPED if puzzle.set == name] for name in SIZES}
@@ -30,12 +31,8 @@ def _moves(puzzle: Puzzle) -> list[chess.Move]:
 
 @pytest.fixture(scope="module")
 def engine() -> Generator[chess.engine.SimpleEngine]:
-    try:
-        running = stockfish()
-        with running as started:
-            yield started
-    except FileNotFoundError as error:
-        pytest.skip(str(error))
+    with stockfish(find_stockfish()) as started:
+        yield started
 
 
 # --- the shipped sets ---
@@ -80,6 +77,7 @@ def test_every_mate_in_one_mates():
         assert puzzle.board(1).is_checkmate(), puzzle.id
 
 
+@pytest.mark.slow  # every move of 200 positions is tried
 def test_every_mate_in_two_has_one_key_and_no_shorter_mate():
     for puzzle in BY_SET["mate-in-2"]:
         assert [move.uci() for move in keys_in_two(puzzle.board())] == [puzzle.moves[1]], puzzle.id
@@ -132,6 +130,7 @@ def test_stockfish_finds_the_only_winning_move_of_a_tactic(puzzle: Puzzle, engin
 # --- the composer ---
 
 
+@pytest.mark.slow  # Stockfish plays whole games
 def test_one_seed_gives_the_same_puzzles(engine: chess.engine.SimpleEngine):
     sizes = {"mate-in-1": Size(1, 1)}
     first = compose(engine, 5, sizes)
@@ -139,6 +138,7 @@ def test_one_seed_gives_the_same_puzzles(engine: chess.engine.SimpleEngine):
     assert len(first["mate-in-1"]) == 1
 
 
+@pytest.mark.slow  # Stockfish plays whole games
 def test_the_shipped_sets_are_the_games_of_seed_one(engine: chess.engine.SimpleEngine):
     if engine.id["name"] != "Stockfish 15.1":
         pytest.skip(f"the shipped sets are of Stockfish 15.1, this is {engine.id['name']}")

@@ -15,7 +15,7 @@ from serve.endpoint.endpoint import Endpoint
 
 ROOT = Path(__file__).parents[1]
 
-pytestmark = [pytest.mark.xdist_group("vllm"), pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.vllm, pytest.mark.timeout(900)]
 
 
 def evaluate(server: Endpoint, folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:

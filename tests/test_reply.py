@@ -7,7 +7,7 @@ from dataclasses import asdict
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from evals.asking.reply import ReplyError, error_text, read_completion, seconds_to_wait
@@ -36,6 +36,11 @@ def test_reasoning_is_read_under_either_name(name: str) -> None:
     assert read_completion(reply({"content": "{}", name: "think"})).reasoning == "think"
     both = {"reasoning": "", "reasoning_content": "", name: "think"}
     assert read_completion(reply({"content": "{}", **both})).reasoning == "think"
+
+
+def test_the_newer_name_of_reasoning_comes_first() -> None:
+    message = {"content": "{}", "reasoning": "new", "reasoning_content": "old"}
+    assert read_completion(reply(message)).reasoning == "new"
 
 
 def test_content_may_come_as_text_parts() -> None:
@@ -110,6 +115,7 @@ JSON = st.recursive(
 FIELDS = ("role", "content", "reasoning", "reasoning_content", "refusal", "tool_calls")
 
 
+@settings(deadline=None)
 @given(
     st.dictionaries(st.sampled_from(FIELDS), JSON),
     st.fixed_dictionaries({}, optional={"usage": JSON, "model": JSON, "id": JSON}),
@@ -126,6 +132,21 @@ def test_any_message_becomes_a_completion_that_can_be_written(
         assert getattr(completion, name) is None or isinstance(getattr(completion, name), str)
 
 
+@pytest.mark.parametrize(("opening", "closing"), [(b"[", b"]"), (b'{"a":', b"}")])
+def test_content_of_any_depth_is_kept_or_refused(opening: bytes, closing: bytes) -> None:
+    """Audit 21: where Python can still read a nesting, but only just."""
+    kept: list[bool] = []
+    for depth in range(0, 12_000, 7):
+        body = b'{"choices": [{"message": {"content": %s1%s}}]}' % (opening * depth, closing * depth)
+        try:
+            kept.append(read_completion(body).malformed is not None)
+        except ReplyError:
+            kept.append(False)
+    assert True in kept
+    assert False in kept
+
+
+@settings(deadline=None)
 @given(JSON)
 def test_any_json_is_a_completion_or_an_error(payload: object) -> None:
     """Audit 21."""
@@ -156,7 +177,16 @@ def test_an_error_is_told_in_the_server_s_own_words(body: bytes, said: str) -> N
 
 
 @pytest.mark.parametrize(
-    ("header", "seconds"), [("7", 7.0), ("1.5", 1.5), ("", 0.0), ("soon", 0.0), ("-3", 0.0), ("nan", 0.0)]
+    ("header", "seconds"),
+    [
+        ("7", 7.0),
+        ("1.5", 1.5),
+        ("", 0.0),
+        ("soon", 0.0),
+        ("-3", 0.0),
+        ("nan", 0.0),
+        ("Fri, 21 Oct 2095 07:28:00 -0000", 0.0),
+    ],
 )
 def test_retry_after_is_read(header: str, seconds: float) -> None:
     assert seconds_to_wait(header) == seconds

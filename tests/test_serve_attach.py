@@ -2,51 +2,56 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
+from pytest_httpserver import HTTPServer
+from werkzeug import Response
 
 from serve.endpoint.attach import attach
 from serve.errors import ServeError
 from serve.local.machine import free_port
 from tests.raw import Raw, dripping
-from tests.scripted import Asked, Reply, Scripted
 
 MODELS = {"object": "list", "data": [{"id": "base"}, {"id": "tuned", "parent": "base", "root": "/x"}]}
 
 
-def healthy(request: Asked) -> Reply:
+@pytest.fixture
+def healthy(httpserver: HTTPServer) -> HTTPServer:
     """A vLLM."""
-    if request.path == "/v1/models":
-        return Reply(200, MODELS)
-    return Reply(200, {"version": "0.32.0"}) if request.path == "/version" else Reply(404)
+    httpserver.no_handler_status_code = 404
+    httpserver.expect_request("/v1/models").respond_with_json(MODELS)
+    httpserver.expect_request("/version").respond_with_json({"version": "0.32.0"})
+    return httpserver
 
 
 @pytest.mark.parametrize("suffix", ["", "/", "/v1", "/v1/", "/v1/models"])
-def test_base_url_may_be_given_with_or_without_v1(suffix: str) -> None:
-    with Scripted(healthy) as server:
-        endpoint = attach(server.url + suffix)
-        assert endpoint.base_url == f"{server.url}/v1"
+def test_base_url_may_be_given_with_or_without_v1(healthy: HTTPServer, suffix: str) -> None:
+    endpoint = attach(f"http://{healthy.host}:{healthy.port}{suffix}")
+    assert endpoint.base_url == healthy.url_for("/v1")
     assert [model.id for model in endpoint.models] == ["base", "tuned"]
     assert endpoint.version == "0.32.0"
     assert endpoint.is_vllm
 
 
-def test_server_without_version_or_parents_is_fine() -> None:
-    def bare(request: Asked) -> Reply:
-        return Reply(200, {"data": [{"id": "gpt"}]}) if request.path == "/api/models" else Reply(404)
-
-    with Scripted(bare) as server:
-        endpoint = attach(f"{server.url}/api")
+def test_server_without_version_or_parents_is_fine(httpserver: HTTPServer) -> None:
+    httpserver.no_handler_status_code = 404
+    httpserver.expect_request("/api/models").respond_with_json({"data": [{"id": "gpt"}]})
+    endpoint = attach(httpserver.url_for("/api"))
     assert endpoint.version is None
     assert not endpoint.is_vllm
     assert endpoint.adapters == ()
     assert endpoint.choose().id == "gpt"
 
 
-def test_waits_while_the_server_answers_503_and_says_so() -> None:
-    answers = iter([Reply(503), Reply(502)])
+def test_waits_while_the_server_answers_503_and_says_so(
+    healthy: HTTPServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("serve.endpoint.attach.POLL", 0.05)
+    healthy.expect_oneshot_request("/v1/models").respond_with_data(status=503)
+    healthy.expect_oneshot_request("/v1/models").respond_with_data(status=502)
     said: list[str] = []
-    with Scripted(lambda request: next(answers, None) or healthy(request)) as server:
-        attach(f"{server.url}/v1", startup_timeout=30, progress=said.append)
+    attach(healthy.url_for("/v1"), startup_timeout=30, progress=said.append)
     assert "it answers 503 (0 s of 30 s)" in said[0]
 
 
@@ -58,25 +63,29 @@ def test_gives_up_on_a_server_that_refuses_connections() -> None:
         attach(url, startup_timeout=0.1)
 
 
-def test_gives_up_on_a_server_that_stays_at_503() -> None:
-    with Scripted(lambda _: Reply(503)) as server, pytest.raises(ServeError, match="in 0 s: it answers 503"):
-        attach(server.url, startup_timeout=0.1)
+def test_gives_up_on_a_server_that_stays_at_503(httpserver: HTTPServer) -> None:
+    httpserver.no_handler_status_code = 503
+    with pytest.raises(ServeError, match="in 0 s: it answers 503"):
+        attach(httpserver.url_for(""), startup_timeout=0.1)
 
 
 @pytest.mark.parametrize(
-    ("reply", "message"),
+    ("status", "body", "message"),
     [
-        (Reply(401), "says 401: it wants a key; .* --api-key-env"),
-        (Reply(404), "not an OpenAI-compatible base URL: 404 at .*/v1/models"),
-        (Reply(200, "<html>hello"), "a page that is not JSON: '<html>hello'"),
-        (Reply(200, {"ok": True}), "JSON without a list of models"),
-        (Reply(200, {"data": []}), "serves no model"),
-        (Reply(429, {"error": {"message": "slow down"}}), "429, too many requests: slow down"),
+        (401, "", "says 401: it wants a key; .* --api-key-env"),
+        (404, "", "not an OpenAI-compatible base URL: 404 at .*/v1/models"),
+        (200, "<html>hello", "a page that is not JSON: '<html>hello'"),
+        (200, '{"ok": true}', "JSON without a list of models"),
+        (200, '{"data": []}', "serves no model"),
+        (429, '{"error": {"message": "slow down"}}', "429, too many requests: slow down"),
     ],
 )
-def test_says_what_is_wrong_with_the_server(reply: Reply, message: str) -> None:
-    with Scripted(lambda _: reply) as server, pytest.raises(ServeError, match=message):
-        attach(f"{server.url}/v1")
+def test_says_what_is_wrong_with_the_server(
+    httpserver: HTTPServer, status: int, body: str, message: str
+) -> None:
+    httpserver.expect_request("/v1/models").respond_with_data(body, status)
+    with pytest.raises(ServeError, match=message):
+        attach(httpserver.url_for("/v1"))
 
 
 @pytest.mark.parametrize("url", ["localhost:8000", "ftp://host/v1", ""])
@@ -120,55 +129,52 @@ def test_a_list_of_models_that_drips_ends_with_the_startup_timeout() -> None:
         attach(server.url, startup_timeout=0.2)
 
 
-def test_the_key_goes_nowhere_else(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_key_goes_nowhere_else(
+    httpserver: HTTPServer, elsewhere: HTTPServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Audit 27: a redirect of the list of models took it to another host."""
     monkeypatch.setenv("PAWN_KEY", "s3cret")
-    with Scripted(healthy) as other:
-        away = Reply(307, "", {"Location": f"{other.url}/v1/models?from=here"})
-        with Scripted(lambda _: away) as server, pytest.raises(ServeError) as raised:
-            attach(server.url, api_key_env="PAWN_KEY")
-        assert other.asked == []
-    assert f"redirects to {other.url}/v1/models," in str(raised.value)
+    there = elsewhere.url_for("/v1/models")
+    away = Response(status=307, headers={"Location": f"{there}?from=here"})
+    httpserver.expect_request("/v1/models").respond_with_response(away)
+    elsewhere.expect_request("/v1/models").respond_with_json(MODELS)
+    with pytest.raises(ServeError) as raised:
+        attach(httpserver.url_for(""), api_key_env="PAWN_KEY")
+    assert elsewhere.log == []
+    assert f"redirects to {there}," in str(raised.value)
     assert "from=here" not in str(raised.value)
 
 
-def test_a_hostile_server_is_quoted_printably() -> None:
+EVIL = "\x1b]52;c;x\x07\n::error::\u202e\ud800"
+
+
+@pytest.mark.parametrize(
+    ("status", "body"),
+    [(429, json.dumps({"error": EVIL})), (200, EVIL.encode("utf-8", "replace")), (400, EVIL[:3])],
+)
+def test_a_hostile_server_is_quoted_printably(httpserver: HTTPServer, status: int, body: str | bytes) -> None:
     """Audit 26."""
-    evil = "\x1b]52;c;x\x07\n::error::\u202e\ud800"
-    for reply in (
-        Reply(429, {"error": evil}),
-        Reply(200, evil.encode("utf-8", "replace")),
-        Reply(400, evil[:3]),
-    ):
-        with Scripted(lambda _, reply=reply: reply) as server, pytest.raises(ServeError) as raised:
-            attach(server.url)
-        assert str(raised.value).isprintable()
+    httpserver.expect_request("/v1/models").respond_with_data(body, status)
+    with pytest.raises(ServeError) as raised:
+        attach(httpserver.url_for(""))
+    assert str(raised.value).isprintable()
 
 
-def test_a_version_is_shown_printably() -> None:
+def test_a_version_is_shown_printably(httpserver: HTTPServer) -> None:
     """Audit 26."""
-
-    def hostile(request: Asked) -> Reply:
-        return (
-            Reply(200, {"version": "0.32\x1b[2J" + "x" * 9_999})
-            if "version" in request.path
-            else healthy(request)
-        )
-
-    with Scripted(hostile) as server:
-        version = attach(server.url).version
+    httpserver.expect_request("/v1/models").respond_with_json(MODELS)
+    httpserver.expect_request("/version").respond_with_json({"version": "0.32\x1b[2J" + "x" * 9_999})
+    version = attach(httpserver.url_for("")).version
     assert version is not None
     assert version.startswith(r"0.32\x1b[2J")
     assert len(version) <= 100
 
 
-def test_a_server_whose_models_have_no_printable_name_is_refused() -> None:
+def test_a_server_whose_models_have_no_printable_name_is_refused(httpserver: HTTPServer) -> None:
     """Audit 26."""
-    with (
-        Scripted(lambda _: Reply(200, {"data": [{"id": "\x1b"}]})) as server,
-        pytest.raises(ServeError, match="serves no model with a name that can be printed"),
-    ):
-        attach(server.url)
+    httpserver.expect_request("/v1/models").respond_with_json({"data": [{"id": "\x1b"}]})
+    with pytest.raises(ServeError, match="serves no model with a name that can be printed"):
+        attach(httpserver.url_for(""))
 
 
 def test_unknown_host_is_not_waited_for() -> None:
@@ -176,12 +182,13 @@ def test_unknown_host_is_not_waited_for() -> None:
         attach("http://no-such-host.invalid/v1", startup_timeout=600)
 
 
-def test_key_comes_from_the_environment_and_is_kept_nowhere(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_key_comes_from_the_environment_and_is_kept_nowhere(
+    healthy: HTTPServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("PAWN_KEY", "s3cret")
     monkeypatch.setenv("PROXY", "token")
-    with Scripted(healthy) as server:
-        endpoint = attach(server.url, api_key_env="PAWN_KEY", header_env=(("Modal-Key", "PROXY"),))
-        sent = server.asked[0].headers
+    endpoint = attach(healthy.url_for(""), api_key_env="PAWN_KEY", header_env=(("Modal-Key", "PROXY"),))
+    sent = healthy.log[0][0].headers
     assert sent["Authorization"] == "Bearer s3cret"
     assert sent["Modal-Key"] == "token"
     assert "s3cret" not in repr(endpoint)
@@ -190,9 +197,12 @@ def test_key_comes_from_the_environment_and_is_kept_nowhere(monkeypatch: pytest.
         endpoint.headers()
 
 
-def test_wrong_key_names_the_variable_and_not_the_key(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_wrong_key_names_the_variable_and_not_the_key(
+    httpserver: HTTPServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("PAWN_KEY", "s3cret")
-    with Scripted(lambda _: Reply(401)) as server, pytest.raises(ServeError) as raised:
-        attach(server.url, api_key_env="PAWN_KEY")
+    httpserver.no_handler_status_code = 401
+    with pytest.raises(ServeError) as raised:
+        attach(httpserver.url_for(""), api_key_env="PAWN_KEY")
     assert "says 401: the key in PAWN_KEY is wrong" in str(raised.value)
     assert "s3cret" not in str(raised.value)

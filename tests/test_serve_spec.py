@@ -141,7 +141,7 @@ for argv in json.load(sys.stdin):
 """
 
 
-@pytest.mark.xdist_group("vllm")
+@pytest.mark.vllm
 def test_the_installed_vllm_understands_every_shipped_spec() -> None:
 
     specs = [load_spec(name) for name in SHIPPED]

@@ -24,7 +24,7 @@ from serve.local.process import LocalServer
 from serve.reference import parity
 from serve.spec import load_spec
 
-pytestmark = [pytest.mark.xdist_group("vllm"), pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.vllm, pytest.mark.timeout(900)]
 PAWN = load_spec("pawn")
 ADAPTER = Path(PAWN.adapters["pawn-move-v1"])
 PROMPTS = Path(__file__).parents[1] / "evals" / "prompts"

@@ -10,14 +10,27 @@ import sys
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from pytest_httpserver import HTTPServer
+from werkzeug import Response
+from werkzeug.datastructures import Headers
 
 from serve.endpoint import wire
 from serve.endpoint.wire import Answer, UnreachableError, send
 from tests.raw import Raw, Talk, at_once, dripping
-from tests.scripted import Asked, Reply, Scripted
 
 pytestmark = pytest.mark.timeout(30)
 HEAD = b"HTTP/1.1 200 OK\r\n"
+
+
+class Redirect(Response):
+    """Sends its Location as it is, where werkzeug would encode it."""
+
+    def __init__(self, status: int, location: str) -> None:
+        super().__init__(status=status, headers={"Location": location})
+
+    def get_wsgi_headers(self, environ: object) -> Headers:
+        del environ
+        return self.headers
 
 
 @pytest.mark.parametrize(
@@ -35,14 +48,14 @@ HEAD = b"HTTP/1.1 200 OK\r\n"
 def test_an_answer_that_never_ends_ends_at_the_deadline(talk: Talk) -> None:
     """Audit 28: a byte now and then is no answer, in whatever part of it."""
     with Raw(talk) as server, pytest.raises(UnreachableError, match="no answer in time") as raised:
-        send(server.url, timeout=0.5)
+        send(server.url, timeout=0.1)
     assert raised.value.passing
 
 
 def test_a_server_that_takes_the_request_and_says_nothing_ends_at_the_deadline() -> None:
     """Audit 28."""
     with Raw(dripping(b"", b"")) as server, pytest.raises(UnreachableError, match="no answer in time"):
-        send(server.url, {"a": 1}, timeout=0.5)
+        send(server.url, {"a": 1}, timeout=0.1)
 
 
 @pytest.mark.parametrize("head", [b"", b"Content-Length: 1000000000000\r\n"], ids=["endless", "announced"])
@@ -56,19 +69,18 @@ def test_a_body_without_end_ends_at_the_limit(head: bytes) -> None:
     assert not raised.value.passing
 
 
-def test_a_long_answer_below_the_limit_is_whole() -> None:
-    body = b"x" * (wire.LIMIT - 1)
-    with Scripted(lambda _: Reply(200, body)) as server:
-        assert send(server.url).text == body.decode()
+def test_a_long_answer_below_the_limit_is_whole(httpserver: HTTPServer) -> None:
+    body = "x" * (wire.LIMIT - 1)
+    httpserver.expect_request("/").respond_with_data(body)
+    assert send(httpserver.url_for("/")).text == body
 
 
-def test_compressed_bodies_are_not_asked_for_and_not_read() -> None:
+def test_compressed_bodies_are_not_asked_for_and_not_read(httpserver: HTTPServer) -> None:
     """Audit 28: half a megabyte of gzip unpacks to gigabytes."""
-    bomb = Reply(200, gzip.compress(b"{}"), {"Content-Encoding": "gzip"})
-    with Scripted(lambda _: bomb) as server:
-        with pytest.raises(UnreachableError, match=r"compressed.*'gzip'") as raised:
-            send(server.url)
-        assert server.asked[0].headers["Accept-Encoding"] == "identity"
+    bomb = Response(gzip.compress(b"{}"), headers={"Content-Encoding": "gzip"})
+    httpserver.expect_request("/", headers={"Accept-Encoding": "identity"}).respond_with_response(bomb)
+    with pytest.raises(UnreachableError, match=r"compressed.*'gzip'") as raised:
+        send(httpserver.url_for("/"))
     assert not raised.value.passing
 
 
@@ -100,25 +112,23 @@ def test_what_is_not_http_is_said_and_not_waited_for(data: bytes) -> None:
 
 @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
 @pytest.mark.parametrize("body", [None, {"a": 1}], ids=["get", "post"])
-def test_no_redirect_is_followed(status: int, body: object) -> None:
+def test_no_redirect_is_followed(
+    httpserver: HTTPServer, elsewhere: HTTPServer, status: int, body: object
+) -> None:
     """Audit 27: the key and Modal's headers would go along, to whatever host the server names."""
-    with Scripted(lambda _: Reply(200, "caught")) as other:
-        there = f"{other.url.replace('//', '//me:pw@')}/x\x1b?token=1#f"
-
-        def astray(request: Asked) -> Reply:
-            return Reply(status, "", {"Location": there})
-
-        with Scripted(astray) as server:
-            answer = send(server.url, body, headers={"Authorization": "Bearer s3cret"})
-        assert other.asked == []
+    there = f"{elsewhere.url_for('/x').replace('//', '//me:pw@')}\x1b?token=1#f"
+    httpserver.expect_request("/").respond_with_response(Redirect(status, there))
+    answer = send(httpserver.url_for("/"), body, headers={"Authorization": "Bearer s3cret"})
+    assert elsewhere.log == []
     assert answer.status == status
-    assert f"redirects to {other.url}/x" in answer.error
+    assert f"redirects to {elsewhere.url_for('/x')}" in answer.error
     assert not any(word in answer.error for word in ("token", "me:pw", "s3cret", "\x1b"))
 
 
-def test_a_relative_redirect_names_the_whole_address() -> None:
-    with Scripted(lambda _: Reply(308, "", {"Location": "/login?next=/v1"})) as server:
-        assert f"redirects to {server.url}/login," in send(f"{server.url}/v1/models").error
+def test_a_relative_redirect_names_the_whole_address(httpserver: HTTPServer) -> None:
+    httpserver.expect_request("/v1/models").respond_with_response(Redirect(308, "/login?next=/v1"))
+    error = send(httpserver.url_for("/v1/models")).error
+    assert f"redirects to {httpserver.url_for('/login')}," in error
 
 
 @pytest.mark.parametrize(
@@ -165,17 +175,18 @@ def test_the_servers_words_are_found_where_servers_put_them(body: object, words:
     assert Answer(429, json.dumps(body)).error == words
 
 
-def test_a_server_on_this_machine_is_not_asked_through_a_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_server_on_this_machine_is_not_asked_through_a_proxy(
+    httpserver: HTTPServer, elsewhere: HTTPServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.delenv("no_proxy", raising=False)
     monkeypatch.delenv("NO_PROXY", raising=False)
-    with (
-        Scripted(lambda _: Reply(200, "proxied")) as proxy,
-        Scripted(lambda _: Reply(200, "direct")) as server,
-    ):
-        monkeypatch.setenv("http_proxy", proxy.url)
-        assert send(server.url).text == "direct"
-        assert send(server.url.replace("127.0.0.1", "localhost")).text == "direct"
-        assert send("http://far.invalid/v1").text == "proxied"
+    monkeypatch.setenv("http_proxy", elsewhere.url_for(""))
+    elsewhere.expect_request("/v1").respond_with_data("proxied")
+    httpserver.expect_request("/v1").respond_with_data("direct")
+    url = httpserver.url_for("/v1")
+    assert send(url).text == "direct"
+    assert send(url.replace("127.0.0.1", "localhost")).text == "direct"
+    assert send("http://far.invalid/v1").text == "proxied"
 
 
 @pytest.mark.parametrize("url", ["http://[::1/", "http://a b/", "http://\x00/", "http://é\ud800/"])

@@ -11,25 +11,36 @@ from aiohttp import web
 from evals.puzzles.puzzle import COLUMNS
 from tests.loopback import Body, Loopback
 from tests.mates import MATES
-from tests.sessions import Ended, Evaluate, N, Player, every_third
+from tests.sessions import WORKERS, Ended, Evaluate, N, Player, every_third
+
+ONE_CASE = "evals/test_moves.py::test_move[mates/p001]"
 
 
+@pytest.mark.parametrize(
+    "workers",
+    [
+        ["-n", "2"],
+        pytest.param(["-n", "4", "--dist", "worksteal"], marks=pytest.mark.slow),
+        pytest.param(["-n", "2", "--dist", "loadfile"], marks=pytest.mark.slow),
+    ],
+)
 def test_every_case_is_asked_once_and_judged_the_same_with_and_without_workers(
-    evaluate: Evaluate, server: Loopback
+    evaluate: Evaluate, server: Loopback, workers: list[str]
 ) -> None:
     sent: list[int] = []
     ended: list[Ended] = []
-    for arguments in ([], ["-n", "2"], ["-n", "4", "--dist", "worksteal"], ["-n", "2", "--dist", "loadfile"]):
+    for arguments in ([], workers):
         before = len(server.bodies)
         ended.append(evaluate(server, *arguments))
         sent.append(len(server.bodies) - before)
-    assert [each.status for each in ended] == [0] * 4, ended[0].output
-    assert sent == [N] * 4
-    assert all(each.outcomes == ended[0].outcomes for each in ended)
+    assert [each.status for each in ended] == [0, 0], ended[0].output
+    assert sent == [N, N]
+    assert ended[1].outcomes == ended[0].outcomes
     assert len(ended[0].outcomes) == N
     assert "verdict  promote" in ended[0].output
 
 
+@pytest.mark.slow  # workers, and a server that takes its time
 def test_requests_in_flight_do_not_depend_on_the_workers(evaluate: Evaluate) -> None:
     import asyncio
 
@@ -58,18 +69,18 @@ def test_the_run_says_what_was_asked_of_what(evaluate: Evaluate, server: Loopbac
     assert again.manifest["puzzles"]["digest"] == manifest["puzzles"]["digest"]
 
 
-def test_a_threshold_out_of_reach_is_exit_status_1_with_a_sentence(evaluate: Evaluate) -> None:
+@pytest.mark.parametrize("workers", WORKERS)
+def test_a_threshold_out_of_reach_is_exit_status_1_with_a_sentence(evaluate: Evaluate, workers: str) -> None:
     wrong = every_third('{"move": "e1e2"}')
+    junit = evaluate.tmp_path / "junit.xml"
     with Loopback(Player(wrong)) as server:
-        for workers in ("0", "2"):
-            junit = evaluate.tmp_path / f"junit{workers}.xml"
-            ended = evaluate(server, "-n", workers, "--junit-xml", str(junit), least=0.99)
-            assert ended.status == 1
-            assert "solved: move solved must be at least 99.0%; seen 66.7% (16 of 24 cases)" in ended.output
-            assert "verdict  do not promote: solved" in ended.output
-            case = ET.parse(junit).find(".//testcase[@name='gate[solved]']")
-            assert case is not None
-            assert case.find("failure") is not None
+        ended = evaluate(server, "-n", workers, "--junit-xml", str(junit), least=0.99)
+    assert ended.status == 1
+    assert "solved: move solved must be at least 99.0%; seen 66.7% (16 of 24 cases)" in ended.output
+    assert "verdict  do not promote: solved" in ended.output
+    case = ET.parse(junit).find(".//testcase[@name='gate[solved]']")
+    assert case is not None
+    assert case.find("failure") is not None
 
 
 def test_a_missed_case_is_reported_but_not_red(evaluate: Evaluate) -> None:
@@ -82,10 +93,11 @@ def test_a_missed_case_is_reported_but_not_red(evaluate: Evaluate) -> None:
     assert "f3f7" in ended.output or "Qxf7#" in ended.output
 
 
-def test_strict_fails_every_mistake(evaluate: Evaluate) -> None:
+@pytest.mark.parametrize("workers", WORKERS)
+def test_strict_fails_every_mistake(evaluate: Evaluate, workers: str) -> None:
     wrong = every_third('{"move": "e1e2"}')
     with Loopback(Player(wrong)) as server:
-        ended = evaluate(server, "--cases", "strict", "-n", "2")
+        ended = evaluate(server, "--cases", "strict", "-n", workers)
     assert ended.status == 1
     mistakes = [line for line in ended.output.splitlines() if "missed      evals/test_moves.py" in line]
     assert len(mistakes) == 8
@@ -93,10 +105,11 @@ def test_strict_fails_every_mistake(evaluate: Evaluate) -> None:
     assert "Traceback" not in ended.output
 
 
-def test_a_case_without_an_answer_is_an_error_and_nothing_passes(evaluate: Evaluate) -> None:
+@pytest.mark.parametrize("workers", WORKERS)
+def test_a_case_without_an_answer_is_an_error_and_nothing_passes(evaluate: Evaluate, workers: str) -> None:
     wrong = every_third(web.json_response({"error": {"message": "engine died"}}, status=400))
     with Loopback(Player(wrong)) as server:
-        ended = evaluate(server, "-n", "2", least=0.0)
+        ended = evaluate(server, "-n", workers, least=0.0)
     assert ended.status == 1
     assert "8 unanswered" in ended.output.splitlines()[-1]
     assert "8 unanswered, so nothing can pass" in ended.output
@@ -104,11 +117,9 @@ def test_a_case_without_an_answer_is_an_error_and_nothing_passes(evaluate: Evalu
     assert ended.manifest["counts"] == {"move": {"solved": 16, "unanswered": 8}}
 
 
-@pytest.mark.parametrize(
-    "arguments", [["-k", "p00"], ["evals/test_moves.py::test_move[mates/p001]", "--deselect", "evals/x"]]
-)
+@pytest.mark.parametrize("arguments", [["-k", "p00"], [ONE_CASE], ["evals/", f"--deselect={ONE_CASE}"]])
 def test_part_of_the_cases_passes_nothing(evaluate: Evaluate, server: Loopback, arguments: list[str]) -> None:
-    ended = evaluate(server, "-k", "p00")
+    ended = evaluate(server, *arguments)
     assert ended.status == 1
     assert "left out, so nothing can pass" in ended.output
 
@@ -123,6 +134,7 @@ def test_stopping_at_the_first_error_stops_asking_and_passes_nothing(evaluate: E
     assert ended.manifest["status"] == "stopped early"
 
 
+@pytest.mark.slow  # three interpreters, one after the other
 def test_a_crashed_worker_leaves_a_run_that_passes_nothing_or_is_whole(
     evaluate: Evaluate, server: Loopback, tmp_path: Path
 ) -> None:
@@ -164,7 +176,7 @@ BAD_PUZZLES = {
 }
 
 
-@pytest.mark.parametrize("workers", ["0", "2"])
+@pytest.mark.parametrize("workers", WORKERS)
 @pytest.mark.parametrize("kind", BAD_PUZZLES)
 def test_a_bad_puzzle_file_is_one_clean_error(
     evaluate: Evaluate, server: Loopback, tmp_path: Path, kind: str, workers: str

@@ -19,6 +19,7 @@ from evals.words import Case
 from tests.commands import run_pytest
 from tests.loopback import Body, Loopback, chat, position_of
 from tests.positions import random_puzzles
+from tests.sessions import WORKERS
 from tests.test_tasks import right_answer
 from tests.traces import write_answer, write_trace
 
@@ -61,7 +62,7 @@ class Solver:
 
 
 @pytest.mark.timeout(300)
-@pytest.mark.parametrize("workers", ["0", "2"])
+@pytest.mark.parametrize("workers", WORKERS)
 def test_right_answers_solve_every_case_of_every_suite(tmp_path: Path, workers: str) -> None:
     puzzles, run = tmp_path / "random.csv", tmp_path / "run"
     with puzzles.open("w", encoding="utf-8", newline="") as file:

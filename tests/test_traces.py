@@ -197,6 +197,8 @@ def test_a_whole_board_is_read_back(seed: int) -> None:
         ("20. Bxh7+ Kh8\n20. Qb3 Nb4\n20. Qa8", 3, 4, ("Qa8",)),
         ("20. Bxh7+ Kh8 21. Ng5 g6\n21. Ne5 is slower", 2, 5, ()),
         ("20. Bxh7+ Kh8\n20... Kh8 21. Ng5", 2, 4, ()),
+        ("20. Bxh7+ Kh8 21. Ng5 g6\n21... f6", 2, 5, ()),
+        ("20. Bxh7+ Kh8 21. Ng5 g6\n22... f6", 2, 4, ("f6",)),
         ("1. Bxh7+\n2. Qb3", 2, 2, ()),
         ("The knight on f3 sees e5, and Qxh7 mates.", 0, 0, ()),
         ("I like 3 moves. e4 is a square.", 0, 0, ()),

@@ -10,7 +10,7 @@ import pytest
 from aiohttp import web
 
 from tests.loopback import Body, Loopback, chat, position_of
-from tests.sessions import Evaluate, N, Player, every_third
+from tests.sessions import WORKERS, Evaluate, N, Player, every_third
 
 MOVE = '[[gate]]\nname = "solved"\ntask = "move"\nrate = "solved"\nat_least = 0.5\n'
 BOARD = '[[gate]]\nname = "pieces"\ntask = "board"\nrate = "solved"\nat_least = 0.0\n'
@@ -32,7 +32,7 @@ def verdict(output: str) -> str:
     )
 
 
-@pytest.mark.parametrize("workers", ["0", "2"])
+@pytest.mark.parametrize("workers", WORKERS)
 def test_a_gate_that_was_not_judged_keeps_a_run_from_promoting(
     evaluate: Evaluate, server: Loopback, workers: str
 ) -> None:
@@ -80,7 +80,7 @@ BROKEN = {
 }
 
 
-@pytest.mark.parametrize("workers", ["0", "2"])
+@pytest.mark.parametrize("workers", WORKERS)
 @pytest.mark.parametrize(
     ("where", "word"), [("setup", "not enough"), ("teardown", "not enough"), ("call", "do not")]
 )
@@ -97,6 +97,7 @@ def test_a_test_that_breaks_keeps_a_run_from_promoting(
     assert any("::test_it" in line for line in named)
 
 
+@pytest.mark.slow  # three interpreters, one after the other
 def test_a_crashed_worker_keeps_a_run_from_promoting(
     evaluate: Evaluate, server: Loopback, tmp_path: Path
 ) -> None:
@@ -151,7 +152,7 @@ def test_a_mistake_is_a_line_with_what_was_played_and_what_was_best(evaluate: Ev
     assert "FAILURES" not in ended.output
 
 
-@pytest.mark.parametrize("workers", ["0", "2"])
+@pytest.mark.parametrize("workers", WORKERS)
 def test_a_gate_is_printed_once_and_named_after_its_file(evaluate: Evaluate, workers: str) -> None:
     """Audit 19: each was printed up to three times, as `evals/gates.toml::` whatever file was given."""
     with Loopback(Player(every_third('{"move": "e1e2"}'))) as server:
@@ -199,7 +200,7 @@ HOSTILE = (
 )
 
 
-@pytest.mark.parametrize("workers", ["0", "2"])
+@pytest.mark.parametrize("workers", WORKERS)
 def test_no_text_of_a_model_reaches_terminal_or_junit_as_it_is(evaluate: Evaluate, workers: str) -> None:
     """Audit 24, 26: escapes, commands of CI, lone surrogates and invisible characters."""
 
@@ -264,7 +265,7 @@ class Held(Everything):
         return chat(json.dumps({"canary": canary["enum"][0]})) if canary else await super().__call__(body)
 
 
-@pytest.mark.parametrize("workers", ["0", "2"])
+@pytest.mark.parametrize("workers", WORKERS)
 def test_a_task_that_the_model_cannot_be_asked_is_left_out_and_said(evaluate: Evaluate, workers: str) -> None:
     """Audit 13: reasoning on a model that does not think, with the README's own command."""
     with Loopback(Held()) as server:

@@ -3,7 +3,7 @@
 Plain aiohttp rather than an SDK. A server under test is not trusted, so for how long it is listened to, how
 much of it is read and what becomes of that is decided here anyway; and the client shares its interpreter with
 pytest, so that the server waits for what it costs. Measured with 2,000 requests to a loopback server, 64 in
-flight: this client costs 0.16 ms of CPU a request, the openai SDK over its aiohttp transport 0.64 ms.
+flight: this client costs 0.21 ms of CPU a request, the openai SDK over its aiohttp transport 0.86 ms.
 """
 
 from __future__ import annotations
@@ -164,7 +164,9 @@ class Client:
         except TimeoutError as error:
             raise NoAnswerError(f"no answer within {self._timeout:g} s", passing=True) from error
         except (aiohttp.ClientError, OSError, EOFError, ValueError) as error:
-            reason = str(error) or type(error).__name__
+            # What is no HTTP comes with a status and an address that are aiohttp's, not the server's.
+            told = error.message if isinstance(error, aiohttp.ClientResponseError) else str(error)
+            reason = told or type(error).__name__
             raise NoAnswerError(f"connection failed: {reason}", passing=True) from error
         if response.status // 100 != 2:
             raise _refused(response, answer)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
@@ -40,7 +39,10 @@ def read_completion(body: bytes) -> Completion:
     content = _joined(message.pop("content", None))
     texts: dict[str, object] = {"content": content}
     texts |= {name: message.get(name) for name in ("reasoning", "reasoning_content", "refusal")}
-    flaws = [f"{name} is no text: {_shown(value)}" for name, value in texts.items() if not _is_text(value)]
+    # What could be read can be written: a field is nested less deep than the body that it came in.
+    flaws = [
+        f"{name} is no text: {json.dumps(value)}" for name, value in texts.items() if not _is_text(value)
+    ]
     given = {name: value for name, value in texts.items() if isinstance(value, str)}
     usage = payload.get("usage")
     counts: Mapping[str, object] = usage if isinstance(usage, dict) else {}
@@ -74,13 +76,6 @@ def _text(value: object) -> str | None:
     return value if isinstance(value, str) else None
 
 
-def _shown(value: object) -> str:
-    try:
-        return json.dumps(value)
-    except RecursionError:  # read with less of the stack left than writing needs
-        return f"a deeply nested {type(value).__name__}"
-
-
 def _count(value: object) -> int | None:
     return value if type(value) is int and 0 <= value < COUNTABLE else None
 
@@ -107,4 +102,4 @@ def seconds_to_wait(retry_after: str) -> float:
             seconds = (parsedate_to_datetime(retry_after) - datetime.now(UTC)).total_seconds()
         except (ValueError, TypeError, OverflowError):  # TypeError: a date without a time zone
             return 0.0
-    return 0.0 if math.isnan(seconds) else max(0.0, seconds)
+    return max(0.0, seconds)

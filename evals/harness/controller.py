@@ -58,10 +58,7 @@ class Controller(Participant):
                 tasks = builder.tasks
                 gates = load_gates(
                     options.gates,
-                    {
-                        name: getattr(task, "checks", {"closed": bool, "sections_in_order": bool})
-                        for name, task in tasks.items()
-                    },
+                    {name: task.checks for name, task in tasks.items()},
                 )
                 facts = describe_setup(options, self.drawing.loaded, builder.settings)
             except (GateError, *SETUP_ERRORS) as error:

@@ -34,8 +34,7 @@ _TOKEN = re.compile(
 MOST_NESTED = 20
 """Variations inside of variations that are read; what is deeper is taken for prose."""
 MOST_PLIES = 200
-"""How far into a line another one may branch off, in half moves. Without a limit, many short lines that
-branch off far into a long one take quadratic time."""
+"""How far into a line another one may branch off, in half moves: for each, a position is kept in memory."""
 
 
 @dataclass(slots=True)

@@ -28,8 +28,8 @@ from serve.printable import printable
 BANDS = (("always", 0.95), ("mostly", 0.6), ("partly", 0.2), ("rarely", 0.05), ("never", 0.0))
 """A band's name and the least rate in it."""
 SLACK = 0.06
-"""How far behind its band's edge a rate still counts as in the snapshot's band. A server's own noise flips a
-case or two, and a rate beside an edge must not fail every other session for that."""
+"""How far outside of the stored band a rate may lie and still fit it: between two sessions of the same model
+a case or two change, and a rate near the edge of its band would differ every other time."""
 
 CHECKS = (
     "lines_legal",
@@ -75,22 +75,20 @@ class TraceFormat:
         groups: dict[str, dict[str, float]] = {}
         for group, rows in self.groups.items():
             fit = groups.setdefault(_label(group), {})
-            for label, rate in rows.items():
-                fit[_label(label)] = max(rate, fit.get(_label(label), 0.0))
+            for label, rate in ((_label(text), rate) for text, rate in rows.items()):
+                fit[label] = max(rate, fit.get(label, 0.0))
         object.__setattr__(self, "groups", groups)
 
     @property
     def text(self) -> str:
-        """What a snapshot stores. Rows that are never there are left out, except where they are always
-        listed.
-        """
+        """What a snapshot stores: a row for every label that is ever there, and for all of a fixed group."""
         return "".join(f"{line}\n" for line in self._lines())
 
     def _lines(self) -> Iterator[str]:
         for group, rows in self.groups.items():
             yield group
             for label, rate in rows.items():
-                if group in _LISTED or band(rate) != "never":
+                if group in _FIXED or band(rate) != "never":
                     yield f"  {label:<{_COLUMN}}  {band(rate)}"
 
     def fits(self, stored: str) -> bool:
@@ -109,7 +107,8 @@ class TraceFormat:
         return True
 
 
-_LISTED = frozenset({"answer", "trace", "checks"})
+_FIXED = frozenset({"answer", "trace", "checks"})
+"""The groups whose labels are the same for all models."""
 
 
 def _read(text: str) -> dict[str, dict[str, str]]:

@@ -25,7 +25,6 @@ from evals.tasks.prompts import position
 from evals.tasks.settings import TaskSettings
 from evals.tasks.turns import completion_of, failed
 from evals.words import Case, Completion, Outcome, Request, Verdict
-from serve.printable import printable
 
 
 @dataclass(frozen=True)
@@ -59,13 +58,13 @@ class ReasoningTask:
         """Judge the one completion; the checks are there whatever the outcome, if there is a completion."""
         completion = completion_of(completions)
         board, solution = case.puzzle.board(), case.puzzle.solution[0]
-        if completion.error is not None:
-            return failed(Outcome.UNANSWERED, solution, printable(completion.error))
         found = self._read(completion)
         if found.move is None:
             verdict = failed(found.outcome, solution, found.detail)
         else:
             verdict = judge_move(board, solution, found.move, "san")
+        if verdict.outcome is Outcome.UNANSWERED:
+            return verdict
         checks = check_reasoning(board, completion, found.answer, found.move, self.settings.sections)
         return replace(verdict, checks=checks | {"lenient": found.lenient})
 

@@ -13,7 +13,7 @@ VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 KEY = re.compile(r"[ -~]+")
 """What a header can hold: printable ASCII (RFC 9110, field values)."""
 SHORTEST = 6
-"""Characters of a key that is worth hiding; taking out a shorter one would only tear texts apart."""
+"""Characters. A shorter key is not taken out: ordinary words contain it."""
 REDACTED = "[redacted]"
 
 
@@ -45,7 +45,7 @@ def keys_of(variables: Iterable[str]) -> tuple[str, ...]:
 
 
 def redact(text: str, secrets: Sequence[str]) -> str:
-    """The text without the secrets, nor as they read in JSON. Those shorter than `SHORTEST` stay."""
+    """The text with each secret, plain or as JSON writes it, replaced; those shorter than `SHORTEST` stay."""
     forms = {
         form for secret in secrets if len(secret) >= SHORTEST for form in (secret, json.dumps(secret)[1:-1])
     }

@@ -126,7 +126,7 @@ def _opener(url: str) -> urllib.request.OpenerDirector:
 
 
 class _Timed(io.RawIOBase):
-    """What a socket receives until a deadline, and not, as `socket.settimeout` has it, for so long a read."""
+    """Reads from a socket until one deadline. `socket.settimeout` alone would start anew with every read."""
 
     def __init__(self, raw: io.RawIOBase, sock: socket.socket, deadline: float) -> None:
         self._raw, self._socket, self._deadline = raw, sock, deadline

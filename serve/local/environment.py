@@ -51,7 +51,7 @@ FAMILIES = (
     *("OMP_", "KMP_", "GOMP_", "MKL_", "OPENBLAS_", "NUMEXPR_", "NUMBA_"),
 )
 SECRET = re.compile(r"(^|_)(KEY|TOKEN|SECRET|PASSWORD|CREDENTIALS?)$", re.IGNORECASE)
-"""Ends of names that say that the value is a secret; such a one is not passed for its family."""
+"""Names of secrets. One is not passed on only because it begins as a family of settings does."""
 HUB_TOKENS = ("HF_TOKEN", "HUGGING_FACE_HUB_TOKEN")
 
 

@@ -12,13 +12,9 @@ from typing import Any
 import chess
 import numpy as np
 import pytest
+import torch
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
-
-pytest.importorskip("torch")
-pytest.importorskip("peft")
-
-import torch
 from transformers import AutoTokenizer, PreTrainedTokenizerFast
 
 from evals.making.mates import mating_moves
@@ -42,7 +38,7 @@ from evals.pawn.training import Sight, read
 from evals.puzzles.puzzle import parse_row
 from evals.puzzles.split import canonical, held_out
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 PAWN = ROOT / "serve" / "pawn"
 ADAPTERS = ("move-v1", "move-v2", "blunder", "reasoning", "reasoning-drift")
 MEGABYTE = 1_000_000

@@ -16,17 +16,15 @@ from evals.pawn.__main__ import main
 from evals.pawn.positions import Line, read_lines, solver_lines, trainable, write_lines
 from evals.pawn.tactics import LONGEST, is_tactic, tactics
 from evals.puzzles.split import canonical
+from tests.stockfish import find_stockfish
 
 SIZE = 12
 
 
 @pytest.fixture(scope="module")
 def engine() -> Generator[chess.engine.SimpleEngine]:
-    try:
-        with stockfish() as started:
-            yield started
-    except FileNotFoundError as error:
-        pytest.skip(str(error))
+    with stockfish(find_stockfish()) as started:
+        yield started
 
 
 @pytest.fixture(scope="module")
