@@ -119,6 +119,19 @@ def test_a_gate_looks_at_its_own_task_and_slice_only() -> None:
     assert judge_gate(gate(at_least=0.1, where={"sets": ["s"]}), found).cases == 1
 
 
+@pytest.mark.parametrize(
+    ("rate", "counted"),
+    [
+        ("solved", {Outcome.SOLVED}),
+        ("legal", {Outcome.SOLVED, Outcome.MISSED}),
+        ("well_formed", {Outcome.SOLVED, Outcome.MISSED, Outcome.ILLEGAL, Outcome.AMBIGUOUS}),
+    ],
+)
+def test_a_rate_counts_the_outcomes_that_it_is_called_after(rate: str, counted: set[Outcome]) -> None:
+    one = gate(rate=rate, at_least=0.5)
+    assert {outcome for outcome in Outcome if one.has(record(outcome))} == counted
+
+
 def test_a_named_check_can_be_a_rate() -> None:
     cases = [record(number=n, checks={"closed": n != 0}) for n in range(50)]
     result = judge_gate(gate(rate="checks.closed", at_least=0.5), cases)

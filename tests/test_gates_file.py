@@ -93,7 +93,12 @@ def test_the_shipped_gates_load() -> None:
         (gate(at_least="at_least = nan"), 5, "at_least = nan is not a share between 0 and 1"),
         (gate(at_least='at_least = "0.4"'), 5, "at_least = '0.4' is not a share between 0 and 1"),
         (gate(at_least="at_least = true"), 5, "at_least = True is not a share between 0 and 1"),
-        (gate(at_least="at_most = 2"), 5, "at_most = 2 is not a share between 0 and 1"),
+        (
+            gate(at_least="at_most = 2"),
+            5,
+            "at_most = 2 is not a share between 0 and 1, as in 0.02: for 2% say",
+        ),
+        (gate(at_least="at_least = 100"), 5, "for 100% say 1.00"),
         (gate(at_least="atleast = 0.4"), 5, "unknown key 'atleast'; did you mean 'at_least'?"),
         (gate(at_least="at_least = 0.4\nat_most = 0.6"), 1, "has both of at_least and at_most: give one"),
         (gate(at_least=None), 1, "has neither of at_least and at_most: give one"),
@@ -133,6 +138,23 @@ def test_a_wrong_gate_is_one_sentence_with_its_line(
     assert message in said
     assert said.isprintable()
     assert "pydantic" not in said
+
+
+@pytest.mark.parametrize("key", ["name", "task", "rate", "at_least"])
+def test_a_message_is_short_whatever_stands_in_the_file(tmp_path: Path, key: str) -> None:
+    """Audit 26."""
+    line = f'{key} = "{"x" * 10_000}"'
+    with pytest.raises(GateError) as caught:
+        load_gates(written(tmp_path, gate(**{key: line})), CHECKS)
+    assert len(str(caught.value).partition("my.toml:")[2]) < 250
+
+
+@pytest.mark.parametrize("line", ["at_least = 101", "at_least = -1", "confidence = 1"])
+def test_what_is_no_percentage_is_not_taken_for_one(tmp_path: Path, line: str) -> None:
+    """Audit 16."""
+    with pytest.raises(GateError) as caught:
+        load_gates(written(tmp_path, gate(**{line.split()[0]: line})), CHECKS)
+    assert "say" not in str(caught.value)
 
 
 @pytest.mark.parametrize(

@@ -5,6 +5,8 @@ from __future__ import annotations
 import csv
 import json
 import math
+import shutil
+import subprocess
 import threading
 from dataclasses import replace
 from pathlib import Path
@@ -340,3 +342,15 @@ def test_puzzles_are_kept_as_lichess_rows_with_their_set(tmp_path: Path) -> None
 
 def test_outside_of_git_there_is_no_commit(tmp_path: Path) -> None:
     assert git_state(tmp_path) == {"commit": None, "dirty": None}
+
+
+@pytest.mark.skipif(shutil.which("git") is None, reason="git is not there")
+def test_a_checkout_has_a_commit_and_is_dirty_once_changed(tmp_path: Path) -> None:
+    who = ["-c", "user.name=n", "-c", "user.email=e@example.org"]
+    for command in (["init", "-q"], [*who, "commit", "-q", "--allow-empty", "-m", "first"]):
+        subprocess.run(["git", "-C", str(tmp_path), *command], check=True)
+    state = git_state(tmp_path)
+    assert len(str(state["commit"])) == 40
+    assert state["dirty"] is False
+    (tmp_path / "new").touch()
+    assert git_state(tmp_path) == {"commit": state["commit"], "dirty": True}
