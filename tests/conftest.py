@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 from pytest_httpserver import HTTPServer
 
 from serve.endpoint.endpoint import Endpoint
@@ -14,6 +15,10 @@ from serve.spec import load_spec
 from tests.loopback import Loopback
 from tests.mates import write_mates
 from tests.sessions import Evaluate, N, Player
+
+# No test fails because a machine is busy.
+settings.register_profile("any machine", settings(), deadline=None)
+settings.load_profile("any machine")
 
 
 @pytest.hookimpl(tryfirst=True)
