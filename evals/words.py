@@ -15,7 +15,6 @@ from typing import Any, Literal, Protocol
 from pydantic import TypeAdapter
 
 from evals.puzzles.puzzle import Puzzle
-from evals.puzzles.split import canonical
 
 Notation = Literal["uci", "san"]
 Constraint = Literal["schema", "legal", "none"]
@@ -128,8 +127,9 @@ class Record:
     set: str
     puzzle: str
     position: str
-    """The position that the solver sees, the same for all its mirror images (`canonical`): the unit of all
-    statistics."""
+    """`Puzzle.position_key`: the position that the solver sees, the same for all its mirror images, is the
+    unit of all statistics.
+    """
     rating: int
     outcome: Outcome
     variant: str = ""
@@ -151,7 +151,7 @@ class Record:
             task=case.task,
             set=storable(case.puzzle.set),
             puzzle=storable(case.puzzle.id),
-            position=canonical(case.puzzle.board()),
+            position=case.puzzle.position_key,
             rating=case.puzzle.rating,
             outcome=verdict.outcome,
             variant=case.variant,

@@ -60,6 +60,7 @@ SESSIONS = (
     Bad("samples that are all the same", ["--samples", "3"], "--temperature above 0"),
     Bad("ratings in words", ["--ratings", "high"], "give two numbers such as 1200-1600"),
     Bad("unknown theme", ["--themes", "mateIn"], "mateIn1"),
+    Bad("one known and one unknown theme", ["--themes", "mateIn1,frok"], "frok"),
     Bad("two models", ["--model", "a", "--model", "b"], "a run is about one model"),
     Bad("mistyped task of a model", ["--model", "moves=m1"], "did you mean move=m1?"),
     Bad("model that is not served", ["--model", "pawn-v9"], "model 'pawn-v9' is not served"),
@@ -69,7 +70,7 @@ SESSIONS = (
     Bad("run folder is a file", ["--run-dir", "@/gates.toml"], "is a file", files={"gates.toml": GOOD}),
     Bad("run folder that cannot be made", ["--run-dir", "/proc/x"], "/proc/x"),
     Bad("engine that is not there", ["--engine", "deeper-blue"], "is not there"),
-    Bad("engine that is none", ["--engine", "/bin/cat"], "UCI", slow=True),  # it has half a minute to answer
+    Bad("engine that is none", ["--engine", "/bin/cat"], "UCI", slow=True),  # it has ten seconds to answer
     Bad("no gates file", ["--gates", "@/nowhere.toml"], "cannot be read"),
     Bad("no gates file, with workers", ["-n", "2", "--gates", "@/nowhere.toml"], "cannot be read"),
     Bad("gates in Latin-1", ["-n", "2", "--gates", "@/g"], "UTF-8", files={"g": b"# \xe9\n"}),

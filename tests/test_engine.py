@@ -16,7 +16,6 @@ from evals.results.engine import (
     START_LIMIT,
     Engine,
     EngineError,
-    EngineMissingError,
     open_engine,
     start_uci,
 )
@@ -142,7 +141,7 @@ def test_no_other_mistake_and_no_question_about_the_board_is_looked_at(tmp_path:
 
 
 def test_an_engine_that_is_not_there_is_named() -> None:
-    with pytest.raises(EngineMissingError, match="engine 'stokfish' is not there: install it"):
+    with pytest.raises(EngineError, match="engine 'stokfish' is not there: install it"):
         open_engine("stokfish")
 
 

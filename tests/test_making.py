@@ -166,7 +166,7 @@ def test_an_engine_that_cannot_be_used_is_named(command: str, tmp_path: Path):
         main(["--stockfish", command, "--out", str(tmp_path)])
 
 
-# --- mates and motifs ---
+# --- mates and themes ---
 
 
 def test_mates_in_two_agree_with_an_independent_search():

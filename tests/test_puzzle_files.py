@@ -42,16 +42,16 @@ ODD_ROWS = (
 def test_a_csv_file_is_loaded_in_its_order(tmp_path: Path):
     loaded = load([write_csv(tmp_path / "mine.csv")])
     assert list(loaded.puzzles) == PUZZLES
-    assert loaded.names == ("mine",)
+    assert [each.name for each in loaded.sets] == ["mine"]
     assert {puzzle.set for puzzle in loaded.puzzles} == {"mine"}
-    assert (loaded.rows, loaded.bad) == (60, 0)
+    assert (loaded.sets[0].rows, loaded.sets[0].bad) == (60, 0)
 
 
 def test_compressed_and_plain_files_hold_the_same(tmp_path: Path):
     plain = load([write_csv(tmp_path / "mine.csv")])
     packed = load([compress(tmp_path / "mine.csv")])
     assert packed.puzzles == plain.puzzles
-    assert packed.names == plain.names
+    assert packed.sets[0].name == plain.sets[0].name
     assert packed.digest == plain.digest
 
 
@@ -84,7 +84,7 @@ def test_a_folder_stands_for_its_puzzle_files(tmp_path: Path):
     write_csv(tmp_path / "a.csv", PUZZLES[2:4])
     (tmp_path / "notes.txt").write_text("not a puzzle file")
     loaded = load([tmp_path])
-    assert loaded.names == ("a", "b")
+    assert [each.name for each in loaded.sets] == ["a", "b"]
     assert ids(loaded.puzzles) == ["p0002", "p0003", "p0000", "p0001"]
 
 
@@ -95,8 +95,8 @@ def test_no_content_does_more_than_be_bad(rows: list[bytes]):
         path.write_bytes(HEADER + b"\n".join([*rows, row(PUZZLES[0])]))
         loaded = load([path], skip_bad=True)
         assert PUZZLES[0] in loaded.puzzles
-        assert len(loaded.puzzles) + loaded.bad + loaded.sets[0].duplicates == loaded.rows
-        if loaded.bad:
+        assert len(loaded.puzzles) + loaded.sets[0].bad + loaded.sets[0].duplicates == loaded.sets[0].rows
+        if loaded.sets[0].bad:
             with pytest.raises(PuzzleFileError, match=r"odd\.csv:\d+: "):
                 load([path])
 
@@ -172,7 +172,7 @@ def test_a_folder_that_is_called_a_file_is_one_sentence(tmp_path: Path):
 def test_a_name_that_cannot_be_printed_does_not_reach_test_ids(tmp_path: Path):
     """Audit 24: a lone surrogate in an id ends a session with workers."""
     path = write_csv(tmp_path / "my \x1b\udcff set.csv")
-    assert load([path]).names == ("my-set",)
+    assert load([path]).sets[0].name == "my-set"
 
 
 def test_parquet_without_pyarrow_names_the_extra(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
@@ -214,6 +214,12 @@ LONG_LINE = b"x" * 20_000 + b",\n"
 HARMFUL: dict[str, tuple[Callable[[Path], Path], str]] = {
     "empty lines": (lambda p: _zst(p / "x.csv.zst", HEADER, b"\n" * (64 << 20)), "more than 1,000 times"),
     "one line": (lambda p: _zst(p / "x.csv.zst", HEADER, b"x" * (64 << 20)), "more than 1,000 times"),
+    "small frames": (
+        lambda p: _plain(
+            p / "x.csv.zst", zstandard.compress(HEADER), zstandard.compress(b"x\n" * 500_000) * 99
+        ),
+        "more than 1,000 times",
+    ),
     "packed long line": (
         lambda p: _zst(p / "x.csv.zst", HEADER, LONG_LINE),
         ":2: a line of more than 16,384 bytes",
@@ -262,7 +268,7 @@ PEAK = """
 import resource, sys
 from evals.puzzles.loading import load
 loaded = load([sys.argv[1]], limit=50, seed=1)
-print(loaded.rows, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
+print(loaded.sets[0].rows, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
 """
 
 

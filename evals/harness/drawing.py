@@ -10,9 +10,9 @@ from pathlib import Path
 
 from evals.harness.options import Options
 from evals.puzzles.files import PuzzleFileError
-from evals.puzzles.loading import SETS, Loaded, NothingToAskError, load, read_quarantine
+from evals.puzzles.loading import SETS, Loaded, SelectionError, load, read_quarantine
 
-DRAWING_ERRORS = (PuzzleFileError, NothingToAskError)
+DRAWING_ERRORS = (PuzzleFileError, SelectionError)
 """What a user can cause here."""
 
 
@@ -29,7 +29,7 @@ class Drawing:
         """The puzzles and where they come from; from the controller's file, where there is one.
 
         :raises PuzzleFileError: a puzzle file is missing or bad.
-        :raises NothingToAskError: the filters leave no puzzle, or every row is bad.
+        :raises SelectionError: no puzzle is left, or none has a theme that is asked for.
         """
         if self._loaded is None:
             self._loaded = pickle.loads(self._shared.read_bytes()) if self._shared else self._draw()
@@ -39,7 +39,7 @@ class Drawing:
     def leave_in(self, folder: Path) -> Path:
         """Leave the puzzles in `folder` for the workers; returns the file.
 
-        :raises PuzzleFileError, NothingToAskError: see `loaded`.
+        :raises PuzzleFileError, SelectionError: see `loaded`.
         """
         path = folder / "puzzles.pickle"
         if not path.exists():

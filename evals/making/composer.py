@@ -42,13 +42,13 @@ class Size(NamedTuple):
 
 
 SIZES = {"mate-in-1": Size(400, 400), "mate-in-2": Size(200, 200), "tactics": Size(150, 225)}
-"""So many mates in one, for a paired test to see 8 points of difference in them."""
+"""With 400 mates in one, a paired test can see a difference of 8 points in them."""
 
 LONGEST = 5
 """Half moves of the longest solution line."""
 
 PER_GAME, APART = 4, 2
-"""At most so many puzzles of one set come from one game, at least so many half moves apart."""
+"""The most puzzles of one set that come from one game, and the fewest half moves between two of them."""
 
 LOOK = chess.engine.Limit(nodes=20_000)
 PROOF = chess.engine.Limit(nodes=100_000)
@@ -108,7 +108,7 @@ def _promise(
         return "mate-in-2"
     if (winner := _only_winner(ranked)) is None:
         return ""
-    # Moving to where one can simply be taken is the commonest blunder, and seeing it no tactic.
+    # The commonest blunder moves a piece to where it can simply be taken: seeing that is not a tactic.
     move, takes = winner[0], winner[0].to_square == board.peek().to_square
     return "" if takes and is_plain_capture(board, move) else "tactics"
 
@@ -167,7 +167,9 @@ COMPOSERS = {"mate-in-1": _mate_in_one, "mate-in-2": _mate_in_two, "tactics": _t
 
 
 def _puzzle(before: chess.Board, moves: Sequence[chess.Move], centipawns: int) -> Puzzle:
-    """The puzzle of a line: its id from its content, its rating a proxy, its deviation an unplayed one's."""
+    """The puzzle of a line. Its id comes from its content, its rating is a proxy (see `difficulty`), and its
+    deviation is that of a puzzle that nobody has played.
+    """
     worth = ["crushing" if centipawns >= CRUSHING else "advantage"] if centipawns else []
     fen, line = before.fen(), tuple(move.uci() for move in moves)
     digest = hashlib.blake2b(" ".join((fen, *line)).encode(), digest_size=5).digest()

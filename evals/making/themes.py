@@ -67,7 +67,9 @@ def themes(before: chess.Board, moves: Sequence[chess.Move]) -> tuple[str, ...]:
 
 
 def _mate_pattern(mated: chess.Board) -> set[str]:
-    """`backRankMate`: along the back rank, behind its own men; `smotheredMate`: by a knight, walled in."""
+    """`backRankMate`: along the king's back rank, its own men in front of it; `smotheredMate`: by a knight,
+    its own men all around it.
+    """
     king = mated.king(mated.turn)
     if king is None:
         return set()
@@ -101,7 +103,7 @@ def is_plain_capture(board: chess.Board, move: chess.Move) -> bool:
 def _forks(after: chess.Board, move: chess.Move, following: chess.Move) -> bool:
     """The moved piece attacks two worthwhile targets, and takes one of them with the solver's next move.
 
-    Worthwhile: the king, a piece worth more than the attacker, or an undefended one; no pawns.
+    Worthwhile are the king, a piece worth more than the attacker, and an undefended piece, but no pawn.
     """
     attacker = after.piece_type_at(move.to_square)
     if attacker is None or following.from_square != move.to_square:

@@ -1,9 +1,10 @@
-"""Does the harness notice? Every pawn adapter through `pytest evals` on one real vLLM, and what has to show.
+"""Tests the harness itself: can it tell pawn's adapters apart, whose order is known? Runs `pytest evals` with
+each of them on one real vLLM.
 
     python -m evals.pawn.ladder [--runs DIR] [-n WORKERS]
 
 v2 must beat v1, blunder must lose to v1 and fail the gates, and drift must fail reasoning's format snapshot.
-Prints each comparison and exits 0 only where all of it shows.
+Prints each comparison and exits 0 only where all of that is found.
 """
 
 from __future__ import annotations
@@ -30,7 +31,7 @@ SIGNIFICANT = 0.01
 
 @dataclass(frozen=True)
 class Ladder:
-    """The runs of one climb, all against one server."""
+    """The runs of all adapters, against one server."""
 
     endpoint: Endpoint
     runs: Path
@@ -64,7 +65,7 @@ def verdicts(run: StoredRun) -> set[str]:
 
 
 def climb(ladder: Ladder) -> list[tuple[str, bool]]:
-    """Run every adapter; returns what had to show and whether it did."""
+    """Run every adapter; returns what had to be found and whether it was."""
     for model in MOVERS:
         ladder.evaluate(model, "move")
     v1, v2, blunder = (ladder.run(name) for name in MOVERS[1:])
@@ -87,7 +88,7 @@ def climb(ladder: Ladder) -> list[tuple[str, bool]]:
 
 
 def main() -> int:
-    """Start the server, climb, and say what showed."""
+    """Start the server, run every adapter, and say what was found."""
     parser = argparse.ArgumentParser(description="run every pawn adapter and check that differences show")
     stamp = now().replace(":", "").replace("+0000", "")
     parser.add_argument("--runs", type=Path, default=ROOT / "runs" / f"ladder-{stamp}")

@@ -16,6 +16,7 @@ import zstandard
 
 from evals.puzzles.draw import Row
 from evals.puzzles.puzzle import COLUMNS
+from serve.printable import printable
 
 SUFFIXES = (".csv", ".csv.zst", ".parquet")
 REQUIRED = ("PuzzleId", "FEN", "Moves", "Rating")
@@ -40,7 +41,8 @@ class PuzzleFileError(Exception):
     """A puzzle file that cannot be used; names the file, the line (0: the whole file) and what is wrong."""
 
     def __init__(self, file: str | Path, line: int, message: str) -> None:
-        super().__init__(f"{file}:{line}: {message}" if line else f"{file}: {message}")
+        where = f"{file}:{line}" if line else str(file)
+        super().__init__(f"{printable(where, LONGEST_LINE)}: {printable(message, 500)}")
         self.file = str(file)
         self.line = line
         self.message = message
@@ -59,8 +61,8 @@ def rows(file: Path, set_name: str) -> Iterator[Row]:
 
 
 def first_line(error: object) -> str:
-    """What a library says in its first line, and not more of it than fits on a few."""
-    return (str(error).strip().splitlines() or [type(error).__name__])[0][:300]
+    """The first line of what a library says."""
+    return (str(error).strip().splitlines() or [type(error).__name__])[0]
 
 
 def _order(file: Path, columns: Sequence[str]) -> list[int | None]:
@@ -146,6 +148,7 @@ def _unpacked(file: Path) -> Iterator[bytes]:
     started = False
     with file.open("rb") as stream:
         while chunk := stream.read(CHUNK):
+            unpacked = 0
             while chunk:
                 if frame.eof:
                     frame = decompressor.decompressobj()
@@ -154,7 +157,8 @@ def _unpacked(file: Path) -> Iterator[bytes]:
                 except zstandard.ZstdError as error:
                     message = f"not a sound Zstandard file, or packed with --long: {first_line(error)}"
                     raise PuzzleFileError(file, 0, message) from error
-                if len(piece) > MOST_UNPACKED:
+                unpacked += len(piece)
+                if unpacked > MOST_UNPACKED:
                     raise PuzzleFileError(file, 0, BOMB)
                 yield piece
                 started, chunk = True, frame.unused_data

@@ -16,8 +16,9 @@ from evals.puzzles.draw import ID, THEMES, Draw, Filter, Row, stratum
 from evals.puzzles.files import PuzzleFileError, rows
 from evals.puzzles.puzzle import COLUMNS, Puzzle, PuzzleError, parse_row, same_solution
 from evals.puzzles.sets import SETS, PuzzleSet, find_sets
+from serve.printable import printable
 
-__all__ = ["SETS", "Loaded", "NothingToAskError", "PuzzleFileError", "PuzzleSet", "load", "read_quarantine"]
+__all__ = ["SETS", "Loaded", "PuzzleFileError", "PuzzleSet", "SelectionError", "load", "read_quarantine"]
 
 MOST_THEMES = 1000
 """Names of themes that are remembered to suggest one of them; Lichess has about 70."""
@@ -28,8 +29,8 @@ not enough because they are bad or repeat a position, in a second and in a last 
 """
 
 
-class NothingToAskError(Exception):
-    """No puzzle is left to ask; says why."""
+class SelectionError(Exception):
+    """No puzzle is left to ask, or none has a theme that is asked for; says why."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,18 +41,6 @@ class Loaded:
     sets: tuple[PuzzleSet, ...]
     notes: tuple[str, ...] = ()
     """What a user has to know of how they were chosen, a sentence each."""
-
-    @property
-    def names(self) -> tuple[str, ...]:
-        return tuple(each.name for each in self.sets)
-
-    @property
-    def rows(self) -> int:
-        return sum(each.rows for each in self.sets)
-
-    @property
-    def bad(self) -> int:
-        return sum(each.bad for each in self.sets)
 
     @property
     def digest(self) -> str:
@@ -86,7 +75,7 @@ def load(
     :param stratify: draw evenly over sets, rating bands and goals (see `evals.puzzles.draw.Draw`).
     :raises PuzzleFileError: a file is missing, empty, or not a puzzle file; two sets have one name; or,
         without `skip_bad`, a row that was drawn is bad.
-    :raises NothingToAskError: the filters leave no puzzle, or every row is bad.
+    :raises SelectionError: the filters leave no puzzle, no puzzle has one of the themes, or every row is bad.
     :raises ValueError: `limit` is less than 1.
     """
     if limit is not None and limit < 1:
@@ -96,8 +85,9 @@ def load(
         puzzles = tuple(reader.parse(reader.matching()))
     else:
         puzzles = reader.draw(limit, seed, sorted(themes) if stratify else None)
+    reader.refuse_unknown_themes()
     if not puzzles:
-        raise NothingToAskError(reader.reason())
+        raise SelectionError(reader.reason())
     return Loaded(puzzles, reader.sets, tuple(reader.notes(len(puzzles), limit)))
 
 
@@ -109,7 +99,8 @@ class _Reader:
     ) -> None:
         self.sets = sets
         self._wanted, self._quarantine, self._skip_bad = wanted, quarantine, skip_bad
-        self._themes: set[str] = set()  # those that occur; only where some are wanted
+        self._unknown = set(wanted.themes)  # those that no row has had yet
+        self._themes: set[str] = set()  # those that occur, looked for while there are unknown ones
         self._left_undrawn = False
 
     def matching(self) -> Iterator[Row]:
@@ -119,8 +110,8 @@ class _Reader:
             for file in each.files:
                 for row in rows(file, each.name):
                     each.rows += 1
-                    if self._wanted.themes and len(self._themes) < MOST_THEMES:
-                        self._themes.update(row.cells[THEMES].split())
+                    if self._unknown:
+                        self._meet(row.cells[THEMES].split())
                     if row.cells[ID] in self._quarantine:
                         each.quarantined += 1
                     elif self._wanted(row):
@@ -128,6 +119,11 @@ class _Reader:
                         yield row
             if not each.rows:
                 raise PuzzleFileError(each.source, 0, "there is a header, but no puzzle")
+
+    def _meet(self, themes: Sequence[str]) -> None:
+        self._unknown.difference_update(themes)
+        if len(self._themes) < MOST_THEMES:
+            self._themes.update(themes)
 
     def draw(self, limit: int, seed: int, strata: Sequence[str] | None) -> tuple[Puzzle, ...]:
         """The first `limit` good puzzles of the draw, or what there is.
@@ -184,6 +180,24 @@ class _Reader:
                 each.duplicates += 1
                 each.contradictions += not same_solution(twin, puzzle)
 
+    def refuse_unknown_themes(self) -> None:
+        """After a pass: a theme that no row has is a slip, and the run would not be about what was asked.
+
+        :raises SelectionError: there is one; names similar ones, or some that there are.
+        """
+        names = {name.lower(): name for name in self._themes if len(name) < 40 and printable(name) == name}
+        clauses: list[str] = []
+        for theme in sorted(self._unknown):
+            if close := [names[name] for name in difflib.get_close_matches(theme.lower(), names)]:
+                offer = f"did you mean {' or '.join(close)}?"
+            elif names:
+                offer = f"there are {', '.join(sorted(names.values())[:20])}"
+            else:
+                offer = "they have no themes"
+            clauses.append(f"no puzzle has the theme {theme!r} ({offer})")
+        if clauses:
+            raise SelectionError("; ".join(clauses))
+
     # --- what happened, in words ---
 
     def notes(self, found: int, limit: int | None) -> Iterator[str]:
@@ -195,12 +209,8 @@ class _Reader:
                 note = f"{_counted('puzzle', count)} of {each.name} left out: "
                 note += "their positions are asked already (a mirror image is the same one)"
                 if each.contradictions:
-                    note += (
-                        f"; {each.contradictions} of them have another solution: the one read first counts"
-                    )
+                    note += f"; where the solutions differ ({each.contradictions}) the one read first counts"
                 yield note
-        if unknown := self._unknown_themes():
-            yield " and ".join(unknown)
         if limit is not None and found < limit:
             if self._left_undrawn:
                 yield f"--limit {limit}: found {found} puzzles, too many rows are bad or repeat a position"
@@ -210,36 +220,18 @@ class _Reader:
     def reason(self) -> str:
         """Why no puzzle is left."""
         read, matched = sum(each.rows for each in self.sets), sum(each.matched for each in self.sets)
-        unknown = self._unknown_themes()
         given = ["--themes"] * bool(self._wanted.themes) + ["--ratings"] * (self._wanted.ratings is not None)
         if matched:
             bad = sum(each.bad for each in self.sets)
             why = f": all {bad} that were tried are bad, {self._first_problem()}"
         elif sum(each.quarantined for each in self.sets) == read:
             why = ": all of them are in quarantine"
-        elif unknown and len(unknown) == len(self._wanted.themes):
-            why = f": {' and '.join(unknown)}"
         else:
-            why = "; ".join([f" after {' and '.join(given)}: widen them", *unknown])
+            why = f" after {' and '.join(given)}: widen them"
         return f"no puzzle is left of {read}{why}"
 
     def _first_problem(self) -> str:
         return "the first: " + next(problem for each in self.sets for problem in each.problems)
-
-    def _unknown_themes(self) -> list[str]:
-        """A clause for each wanted theme that no row has, with those of a similar name, or with others."""
-        names = {name.lower(): name for name in self._themes if len(name) < 40 and name.isprintable()}
-        clauses: list[str] = []
-        for theme in sorted(self._wanted.themes - self._themes):
-            close = [names[name] for name in difflib.get_close_matches(theme.lower(), names)]
-            if close:
-                offer = f"did you mean {' or '.join(close)}?"
-            elif names:
-                offer = f"there are {', '.join(sorted(names.values())[:20])}"
-            else:
-                offer = "they have no themes"
-            clauses.append(f"no puzzle has the theme {theme!r} ({offer})")
-        return clauses
 
 
 def _counted(noun: str, count: int) -> str:

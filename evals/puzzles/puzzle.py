@@ -13,7 +13,8 @@ from dataclasses import dataclass, field, replace
 
 import chess
 
-from evals.puzzles.split import position_key
+from evals.puzzles.split import canonical
+from serve.printable import printable
 
 COLUMNS = (
     "PuzzleId",
@@ -66,10 +67,10 @@ class Puzzle:
 
     @property
     def position_key(self) -> str:
-        """Names the position that the solver sees, up to mirroring: results of one key are not independent.
+        """The position that the solver sees, up to mirroring: results of one key are not independent.
 
-        See `evals.puzzles.split.position_key`. Worked out once, while the puzzle is checked or when it is
-        first asked for, and pickled with the puzzle.
+        See `evals.puzzles.split.canonical`. Worked out once, while the puzzle is checked or when it is first
+        asked for, and pickled with the puzzle.
         """
         return self._position_key or _remember_key(self, self.board())
 
@@ -114,8 +115,8 @@ def parse_row(row: Mapping[str, str], set_name: str = "") -> Puzzle:
 
     What comes out can be shown anywhere: every text is short and printable, every number in its `BOUNDS`.
 
-    :raises PuzzleError: a field is missing, too long, not printable or not such a number, the game's address
-        is not one of the web, the FEN is invalid, a move is illegal, or there is no move to find.
+    :raises PuzzleError: a field is missing, too long, not fit to be shown or not such a number, the game's
+        address is not one of the web, the FEN is invalid, a move is illegal, or there is no move to find.
     """
     try:
         text = {name: _text(row, name) for name in LONGEST}
@@ -150,8 +151,10 @@ def _text(row: Mapping[str, str], name: str) -> str:
         raise PuzzleError(f"{name!r} is empty")
     if len(text) > (most := LONGEST[name]):
         raise PuzzleError(f"{name!r} has {len(text):,} characters, more than {most:,}: {_quoted(text)}")
-    if not text.isprintable():
-        raise PuzzleError(f"{name!r} has a character that cannot be printed: {_quoted(text)}")
+    # The first question is much faster, and enough for almost every row.
+    plain = text.isascii() and text.isprintable() and text.lstrip()[:1] not in (":", "#")
+    if not plain and printable(text, len(text)) != text:
+        raise PuzzleError(f"{name!r} is not fit to be shown: {_quoted(text)}")
     return text
 
 
@@ -168,8 +171,8 @@ def _number(row: Mapping[str, str], name: str) -> int:
 
 
 def _quoted(text: str) -> str:
-    """The start of a text from a file, fit for a terminal: `repr` escapes what cannot be printed."""
-    return repr(text if len(text) <= 60 else text[:60] + "...")
+    """The start of a text from a file, fit to be shown."""
+    return f"'{printable(text, 100)}'"
 
 
 def check(puzzle: Puzzle) -> None:
@@ -180,7 +183,7 @@ def check(puzzle: Puzzle) -> None:
     try:
         _check(puzzle)
     except PuzzleError as error:
-        raise PuzzleError(f"puzzle {_quoted(puzzle.id)}: {error}") from error
+        raise PuzzleError(f"puzzle {_quoted(puzzle.id)}: {printable(str(error))}") from error
 
 
 def _check(puzzle: Puzzle) -> None:
@@ -213,7 +216,7 @@ def _check(puzzle: Puzzle) -> None:
 
 
 def _remember_key(puzzle: Puzzle, board: chess.Board) -> str:
-    key = position_key(board)
+    key = canonical(board)
     object.__setattr__(puzzle, "_position_key", key)
     return key
 

@@ -1,4 +1,4 @@
-"""When two positions are one, and the held-out split: which may be trained on, which are for evaluation."""
+"""When two positions are one, and the held-out split: which are for training and which for evaluation."""
 
 from __future__ import annotations
 
@@ -57,14 +57,6 @@ def _placement(ranks: Iterable[str]) -> str:
     return placement
 
 
-def position_key(board: chess.Board) -> str:
-    """Names a position and all its mirror images: a 64-bit hash of `canonical`, in 16 hexadecimal digits.
-
-    Two of the five million Lichess puzzles share one by accident with a probability of one in a million.
-    """
-    return hashlib.blake2b(canonical(board).encode(), digest_size=8).hexdigest()
-
-
 EVALUATION_SHARE = 16
 """One position in this many is kept for evaluation."""
 
@@ -72,7 +64,8 @@ EVALUATION_SHARE = 16
 def held_out(board: chess.Board) -> bool:
     """True where a position belongs to evaluation: never train on it.
 
-    The split reads `position_key`, so it needs no list, holds for any source, and cannot be broken by a
-    mirror image. Shipped puzzle sets use only held-out positions; training uses only the others.
+    The split hashes `canonical`, so it needs no list, holds for any source, and cannot be broken by a mirror
+    image. Shipped puzzle sets use only held-out positions; training uses only the others.
     """
-    return int(position_key(board), 16) % EVALUATION_SHARE == 0
+    digest = hashlib.blake2b(canonical(board).encode(), digest_size=8).digest()
+    return int.from_bytes(digest) % EVALUATION_SHARE == 0

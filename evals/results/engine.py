@@ -40,10 +40,6 @@ class EngineError(RuntimeError):
     """The engine cannot be used; says why."""
 
 
-class EngineMissingError(EngineError):
-    """There is no such engine."""
-
-
 class Engine:
     """A UCI engine with a cache of what it said. Use `open_engine`.
 
@@ -123,15 +119,14 @@ def start_uci(name: str, *, limit: float = START_LIMIT) -> chess.engine.SimpleEn
     """Start the UCI engine of this name or path with `SETTINGS`; it is a context manager that ends it.
 
     :param limit: seconds that it has to answer.
-    :raises EngineMissingError: there is none.
-    :raises EngineError: it cannot be run, or does not answer as a UCI engine.
+    :raises EngineError: there is none, it cannot be run, or it does not answer as a UCI engine.
     """
     # Debian puts games where the PATH of a service does not look.
     path = shutil.which(name) or shutil.which(name, path="/usr/games:/usr/local/games")
     if path is None:
         if Path(name).exists():
             raise EngineError(f"engine {name!r} is no program that can be run")
-        raise EngineMissingError(
+        raise EngineError(
             f"engine {name!r} is not there: install it (on Debian: apt install stockfish) or give its path"
         )
     engine = None
