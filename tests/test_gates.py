@@ -91,6 +91,12 @@ def test_the_sentence_says_what_was_needed_what_was_seen_and_on_how_many() -> No
     )
 
 
+def test_a_threshold_is_printed_as_it_was_given() -> None:
+    shares = (0.4, 0.995, 0.0005, 0.33333, 1, 0)
+    said = [gate(at_most=share).threshold.removeprefix("at most ") for share in shares]
+    assert said == ["40.0%", "99.5%", "0.05%", "33.333%", "100.0%", "0.0%"]
+
+
 @settings(deadline=None)
 @given(st.integers(1, 60), st.integers(0, 60), st.floats(0.01, 0.99))
 def test_the_bound_that_is_printed_is_never_better_than_the_threshold_it_missed(
@@ -107,6 +113,8 @@ def test_the_bound_that_is_printed_is_never_better_than_the_threshold_it_missed(
 def test_where_chooses_by_set_theme_rating_and_variant() -> None:
     where = Where(sets=("s",), themes=("fork", "pin"), ratings=(1000, 1600), variants=("",))
     assert where.holds(record(themes=("pin", "short")))
+    assert where.holds(record(themes=("pin",), rating=1000))
+    assert where.holds(record(themes=("pin",), rating=1600))
     assert not where.holds(record(themes=("short",)))
     assert not where.holds(record(themes=("pin",), rating=1700))
     assert not where.holds(record(themes=("pin",), rating=900))

@@ -65,6 +65,11 @@ def test_a_rate_may_be_limited_from_above(tmp_path: Path) -> None:
     assert (one.at_least, one.at_most) == (None, 0)
 
 
+def test_a_rating_band_may_be_a_single_rating(tmp_path: Path) -> None:
+    path = written(tmp_path, gate(where="where = { ratings = [1500, 1500] }"))
+    assert load_gates(path, CHECKS).gates[0].where.ratings == (1500, 1500)
+
+
 @pytest.mark.parametrize("text", ["", "gate = []\n", 'models = ["*"]\n'])
 def test_a_file_may_have_no_gate(tmp_path: Path, text: str) -> None:
     """Audit 1: it is read, and judged as a gate that promotes nothing."""
