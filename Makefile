@@ -63,6 +63,9 @@ evals: .venv/.made ## serve the embedded model with a real vLLM and run the eval
 test: .venv/.made ## run the tests of the harness
 	$(BIN)/pytest tests -n 2 --dist loadgroup $(ARGS)
 
+audit: .venv/.made ## print every bad input, its exit status, and what is said of it
+	$(BIN)/python -m tests.bad_input
+
 bench: .venv/.made ## measure what the harness costs
 	$(BIN)/python -m tests.bench
 	$(BIN)/python -m tests.bench_grading
