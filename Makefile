@@ -9,7 +9,7 @@ UV := uv==0.13.9
 TORCH_FROM ?= --torch-backend cpu
 
 .DEFAULT_GOAL := help
-.PHONY: help check check-lint check-tests evals test lint format mutants bench puzzles pawn ladder lock clean
+.PHONY: help check check-lint check-tests audit evals test lint format mutants bench puzzles pawn ladder lock clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-8s %s\n", $$1, $$2}'
