@@ -62,8 +62,9 @@ def confidences(shares: tuple[float, ...], confidence: float) -> tuple[float, ..
 
     Until a share t of all positions an error of 2 - 2 * Phi(z / sqrt(t)) may be spent, where z leaves half
     the error of the gate above it: next to nothing early, as O'Brien and Fleming proposed (Biometrics 35,
-    1979), so that the last look is hardly stricter than a single one. The boundaries follow from integrating the
-    statistic's distribution from look to look (Armitage, McPherson and Rowe, J. R. Stat. Soc. A 132, 1969).
+    1979), so that the last look is hardly stricter than a single one. The boundaries follow from integrating
+    the statistic's distribution from look to look (Armitage, McPherson and Rowe, J. R. Stat. Soc. A 132,
+    1969).
 
     :param shares: rising, the last one 1.
     :raises ValueError: `confidence` is not in (0, 1).

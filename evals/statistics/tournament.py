@@ -1,7 +1,7 @@
 """Several runs on the same positions: intervals for all pairs at once, and what the winner owes to luck.
 
-Of ten candidates that equal the baseline, one is shown to be better at 95% in 36% of the cases, and the best of
-them looks better than it is. Both follow from choosing among many, and both can be allowed for.
+Of ten candidates that equal the baseline, one is shown to be better at 95% in 36% of the cases, and the best
+of them looks better than it is. Both follow from choosing among many, and both can be allowed for.
 """
 
 from __future__ import annotations
