@@ -7,11 +7,12 @@ from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import betaincinv, ndtr
+from scipy.special import expit, ndtr
 
-from evals.statistics.clustered import effective_cases
+from evals.statistics.clustered import tail
 from evals.statistics.score import normal_score, score_statistic, tango
 from evals.statistics.sequential import FUTILE, Look, conditional_power
+from evals.statistics.strength import SCALE, Result, level_of
 from evals.statistics.tournament import simultaneous_quantile
 from evals.statistics.unconditional import critical_value
 
@@ -34,19 +35,23 @@ def clustered_successes(
     return rng.binomial(samples, chances).astype(np.float64)
 
 
+def lost_altogether(rng: np.random.Generator, runs: int, cases: NDArray[np.integer], rate: float) -> Floats:
+    """Successes where some positions are never solved, and all others in 99 of 100 samples.
+
+    In such a run ten positions with a failure are soon there, though none shows the few that matter.
+
+    :param cases: of each position, shape (positions,).
+    """
+    solvable = rng.random((runs, len(cases))) < rate / 0.99
+    return rng.binomial(cases, np.where(solvable, 0.99, 0.0)).astype(np.float64)
+
+
 def false_rates(successes: Floats, cases: NDArray[np.integer], rate: float) -> tuple[float, float]:
     """The shares of runs that decide wrongly at 95% where the threshold is the true rate: PASS, and FAIL."""
-    effective = effective_cases(successes, cases.astype(np.float64), 0.95)
-    seen = successes.sum(-1) / cases.sum()
-    low = lower_bounds(seen * effective, effective)
-    high = 1 - lower_bounds((1 - seen) * effective, effective)
-    return float((low >= rate).mean()), float((high < rate).mean())
-
-
-def lower_bounds(successes: Floats, n: Floats) -> Floats:
-    """Clopper-Pearson's one-sided lower bounds at 95%, many at a time."""
-    some = np.maximum(successes, 1e-300)
-    return np.where(successes > 0, betaincinv(some, n - successes + 1, 0.05), 0.0)
+    of = cases.astype(np.float64)
+    false_pass = tail(successes, of, rate, 0.95) <= 0.05
+    false_fail = tail(of - successes, of, 1 - rate, 0.95) <= 0.05
+    return float(false_pass.mean()), float(false_fail.mean())
 
 
 KINDS = ("independent", "easy", "alike", "lost altogether", "lost among noise", "lost among quiet")
@@ -163,3 +168,35 @@ def all_covered(solved: NDArray[np.bool_], truth: Floats, seed: int, draws: int)
         if abs(tango(gained, lost, len(solved), float(truth[one] - truth[other]))) > widest:
             return False
     return True
+
+
+def discordances(difference: float, most: float = 0.95) -> tuple[Floats, Floats]:
+    """Rates of gains and of losses of that difference, for 3,001 discordances from the least to `most`."""
+    shares = abs(difference) + (most - abs(difference)) * np.linspace(0, 1, 3_001) ** 2
+    return np.maximum(0, (shares + difference) / 2), np.maximum(0, (shares - difference) / 2)
+
+
+def draw_results(
+    rng: np.random.Generator, positions: int, samples: int, slope: float, level: float
+) -> list[Result]:
+    """One run of a model whose log odds fall `slope` times as fast with the puzzles' rating as Elo's do.
+
+    Several samples of one position also share a chance of their own.
+    """
+    puzzles = np.clip(rng.normal(1500, 450, positions), 400, 3000)
+    chances = expit(slope * (level - puzzles) / SCALE)
+    if samples > 1:
+        chances = rng.beta(chances * 1.5, (1 - chances) * 1.5)
+    solved = rng.random((positions, samples)) < chances[:, None]
+    return [
+        Result(float(puzzle), bool(each), position)
+        for position, puzzle in enumerate(puzzles)
+        for each in solved[position]
+    ]
+
+
+def true_rating(slope: float, level: float) -> float:
+    """The rating at which Elo's curve expects what such a model solves of all puzzles."""
+    puzzles = np.clip(np.random.default_rng(0).normal(1500, 450, 200_000), 400, 3000) / SCALE
+    share = float(expit(slope * (level / SCALE - puzzles)).mean())
+    return SCALE * level_of(puzzles, share)

@@ -14,7 +14,7 @@ from statsmodels.stats.contingency_tables import mcnemar as reference_mcnemar
 
 from evals.statistics.paired import Paired, difference_interval, mcnemar, score
 from evals.statistics.rates import quantile
-from evals.statistics.score import score_statistic, tango
+from evals.statistics.score import likeliest_variance, score_statistic, tango
 
 confidences = st.floats(0.55, 0.999)
 tables = st.builds(Paired.table, *[st.integers(0, 60)] * 4).filter(lambda pairs: pairs.n > 0)
@@ -122,6 +122,24 @@ def test_the_score_of_values_maximises_their_likelihood() -> None:
     variance = found.x @ (support - difference) ** 2
     expected = (values.mean() - difference) / math.sqrt(variance / 8)
     assert float(score_statistic(values, difference)) == pytest.approx(expected, rel=1e-3)
+
+
+@given(st.lists(st.floats(-0.9, 1.1), min_size=2, max_size=40), st.integers(0, 5), st.integers(0, 5))
+def test_the_tilt_of_the_weights_is_the_root_that_a_general_solver_finds(
+    inner: list[float], lowest: int, highest: int
+) -> None:
+    away = np.array([*inner, *[-0.95] * lowest, *[1.05] * highest]) + 1e-3
+    low, high = -1 / 1.051, 1 / 0.949
+
+    def mean(tilt: float) -> float:
+        return float((away / (1 + tilt * away)).sum())
+
+    ends = [end for end in (low, high) if mean(end * (1 - 1e-12)) * end > 0]
+    found: Any = ends[0] if ends else optimize.brentq(mean, low * (1 - 1e-12), high * (1 - 1e-12), xtol=1e-14)
+    weights = 1 / (len(away) * (1 + float(found) * away))
+    rest = max(0.0, 1 - weights.sum()) * (-0.949 if float(found) > 0 else 1.051) ** 2
+    expected = (weights * away**2).sum() + rest
+    assert float(likeliest_variance(away, -0.949, 1.051)) == pytest.approx(expected, rel=1e-5, abs=1e-9)
 
 
 @given(tables, confidences)

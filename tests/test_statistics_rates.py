@@ -76,16 +76,6 @@ def test_a_rate_is_decided_by_its_bounds(successes: int, at_least: Decision, at_
     assert bounds(successes, 100).at_most(0.9) is at_most
 
 
-@given(counts, st.floats(0.01, 0.99))
-def test_p_values_say_what_the_bounds_say(count: tuple[int, int], share: float) -> None:
-    found = bounds(*count)
-    assert found.p_above(share) == pytest.approx(stats.binom.sf(count[0] - 1, count[1], share), abs=1e-9)
-    assert found.p_below(share) == pytest.approx(stats.binom.cdf(count[0], count[1], share), abs=1e-9)
-    if min(abs(found.low - share), abs(found.high - share)) > 1e-9:
-        assert (found.p_above(share) <= 0.05) == (found.at_least(share) is Decision.PASS)
-        assert (found.p_below(share) < 0.05) == (found.at_least(share) is Decision.FAIL)
-
-
 def test_nothing_tried_bounds_nothing_and_decides_nothing() -> None:
     assert interval(0, 0, 0.95) == (0, 1)
     for share in (0.0, 0.5, 1.0):

@@ -14,7 +14,7 @@ from evals.statistics.rates import Decision
 from evals.statistics.relative import decide_better, decide_not_worse, stale
 from evals.statistics.score import tango
 from evals.statistics.unconditional import chance, critical_value, first_gains, p_value
-from tests.simulation import KINDS, paired_values, relative_errors
+from tests.simulation import KINDS, discordances, paired_values, relative_errors
 
 table = Paired.table
 
@@ -55,22 +55,17 @@ def test_a_margin_that_is_none_is_refused(margin: float) -> None:
         decide_not_worse(table(10, 0, 0, 0), margin, 0.95)
 
 
-def every_discordance(difference: float) -> tuple[np.ndarray, np.ndarray]:
-    shares = abs(difference) + (0.95 - abs(difference)) * np.linspace(0, 1, 3001) ** 2
-    return np.maximum(0, (shares + difference) / 2), np.maximum(0, (shares - difference) / 2)
-
-
 @pytest.mark.parametrize("difference", [-0.1, -0.05, -0.03, 0.0, 0.03, 0.05, 0.1])
 @pytest.mark.parametrize("n", [30, 47, 100, 333, 1000])
-def test_the_score_errs_in_at_most_five_percent_at_every_discordance(n: int, difference: float) -> None:
+def test_the_score_errs_in_at_most_five_percent_at_discordances(n: int, difference: float) -> None:
     """Difference -m is a false PASS of `not_worse_than`, +m a false FAIL, 0 a false FAIL of `better`."""
     first = first_gains(n, difference, critical_value(n, difference, 0.95))
-    assert chance(first, *every_discordance(difference)).max() <= 0.0505
+    assert chance(first, *discordances(difference)).max() <= 0.0505
 
 
 def test_the_normal_quantile_is_left_to_many_pairs_because_it_errs_on_few() -> None:
-    assert chance(first_gains(1000, 0.03, 1.645), *every_discordance(0.03)).max() > 0.06
-    assert chance(first_gains(2001, -0.03, 1.645), *every_discordance(-0.03)).max() < 0.051
+    assert chance(first_gains(1000, 0.03, 1.645), *discordances(0.03)).max() > 0.06
+    assert chance(first_gains(2001, -0.03, 1.645), *discordances(-0.03)).max() < 0.051
 
 
 @pytest.mark.parametrize("n", [7, 40])

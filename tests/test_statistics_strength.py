@@ -10,11 +10,11 @@ import pytest
 import statsmodels.api
 from hypothesis import given
 from hypothesis import strategies as st
-from scipy import optimize, stats
-from scipy.special import expit
+from scipy import stats
 from statsmodels.genmod.families import Binomial
 
 from evals.statistics.strength import SCALE, NoRating, Rating, RatingBound, Result, performance
+from tests.simulation import draw_results, true_rating
 
 
 def each_alone(results: Sequence[tuple[float, bool]]) -> list[Result]:
@@ -25,33 +25,6 @@ def rated(results: list[Result]) -> Rating:
     found = performance(results)
     assert isinstance(found, Rating)
     return found
-
-
-def draw(rng: np.random.Generator, positions: int, samples: int, slope: float, level: float) -> list[Result]:
-    """One run of a model whose log odds fall `slope` times as fast with the rating as Elo's."""
-    puzzles = np.clip(rng.normal(1500, 450, positions), 400, 3000)
-    chances = expit(slope * (level - puzzles) / SCALE)
-    if samples > 1:
-        chances = rng.beta(chances * 1.5, (1 - chances) * 1.5)
-    solved = rng.random((positions, samples)) < chances[:, None]
-    return [
-        Result(float(puzzle), bool(each), position)
-        for position, puzzle in enumerate(puzzles)
-        for each in solved[position]
-    ]
-
-
-def true_rating(slope: float, level: float) -> float:
-    """The rating at which Elo's curve expects what such a model solves of all puzzles."""
-    rng = np.random.default_rng(0)
-    puzzles = np.clip(rng.normal(1500, 450, 200_000), 400, 3000)
-    share = expit(slope * (level - puzzles) / SCALE).mean()
-
-    def surplus(rating: float) -> float:
-        return float(expit((rating - puzzles) / SCALE).mean() - share)
-
-    found: Any = optimize.brentq(surplus, -5000, 9000)
-    return float(found)
 
 
 @pytest.mark.slow  # a simulation
@@ -65,7 +38,7 @@ def test_the_interval_holds_the_true_rating_as_often_as_it_says(
     1,500 runs: the measured share has a standard error of 0.56 points; two of them are allowed for.
     """
     rng, truth = np.random.default_rng(6), true_rating(slope, level)
-    found = [rated(draw(rng, positions, samples, slope, level)) for _ in range(1_500)]
+    found = [rated(draw_results(rng, positions, samples, slope, level)) for _ in range(1_500)]
     coverage = np.mean([each.low <= truth <= each.high for each in found])
     assert 0.93 - 0.011 <= coverage <= 0.97 + 0.011
 

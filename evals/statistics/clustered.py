@@ -10,9 +10,10 @@ from collections.abc import Iterable
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import stdtrit
+from scipy.special import betainc, stdtrit
 
-from evals.statistics.rates import RateBounds, check_confidence, lower_bound, upper_bound
+from evals.statistics.rates import RateBounds, check_confidence, lower_bound, root, upper_bound
+from evals.statistics.score import likeliest_variance
 
 Floats = NDArray[np.float64]
 
@@ -21,64 +22,101 @@ ENOUGH = 10
 
 
 def rate_bounds(clusters: Iterable[tuple[int, int]], confidence: float) -> RateBounds:
-    """One-sided exact bounds of the rate of cases that come in clusters.
+    """One-sided bounds of the rate of cases that come in clusters, each at the confidence.
 
-    The Clopper-Pearson bounds of as many cases as the clusters are worth (`effective_cases`): Korn and
-    Graubard, Survey Methodology 24, 1998. Clusters of one case give the Clopper-Pearson bounds themselves.
+    A bound is the share at which `p_above` (or `p_below`) is 1 - confidence. Clusters of one case give the
+    exact bounds of Clopper and Pearson.
 
     :param clusters: successes and cases of each position; positions without a case are left out.
     :raises ValueError: successes are not in 0..cases, or `confidence` is not in (0, 1).
     """
+    check_confidence(confidence)
+    successes, cases = _counts(clusters)
+    if not len(cases):
+        return RateBounds(0.0, 0.0, 1.0, 0.0)
+    rate, n = float(successes.sum() / cases.sum()), float(cases.sum())
+    if n == len(cases):
+        low, high = lower_bound(rate * n, n, confidence), upper_bound(rate * n, n, confidence)
+        return RateBounds(rate, low, high, n)
+    effective = float(effective_cases(successes, cases, rate, confidence))
+    low, high = _low(successes, cases, confidence), 1 - _low(cases - successes, cases, confidence)
+    return RateBounds(rate, low, high, effective)
+
+
+def p_above(clusters: Iterable[tuple[int, int]], share: float, confidence: float) -> float:
+    """How likely so many successes are where the true rate is at most `share`.
+
+    The exact binomial tail of as many cases as the clusters are worth at that rate (`effective_cases`).
+
+    :param share: in (0, 1).
+    :param confidence: of the gate.
+    :raises ValueError: as `rate_bounds`.
+    """
+    check_confidence(confidence)
+    successes, cases = _counts(clusters)
+    return float(tail(successes, cases, share, confidence)) if len(cases) else 1.0
+
+
+def p_below(clusters: Iterable[tuple[int, int]], share: float, confidence: float) -> float:
+    """How likely so few successes are where the true rate is at least `share`. See `p_above`."""
+    failures = [(cases - successes, cases) for successes, cases in clusters]
+    return p_above(failures, 1 - share, confidence)
+
+
+def tail(successes: Floats, cases: Floats, share: float, confidence: float) -> Floats:
+    """`p_above` of many samples of clusters: shapes (..., clusters) and (clusters,) give shape (...)."""
+    worth = effective_cases(successes, cases, share, confidence)
+    seen = np.minimum(successes.sum(-1) / cases.sum(), 1) * worth
+    return np.where(seen > 0, betainc(np.maximum(seen, 1e-300), worth - seen + 1, share), 1.0)
+
+
+def effective_cases(successes: Floats, cases: Floats, share: float, confidence: float) -> Floats:
+    """How many independent cases the clusters are worth, if the true rate is `share`; not rounded.
+
+    The variance of independent cases at that rate over that of the clusters, as by Kish (Survey Sampling,
+    1965) and, with the exact bounds, Korn and Graubard (Survey Methodology 24, 1998). The variance of the
+    clusters is the one they would have if the rate were `share` (`likeliest_variance`): what was seen tells
+    too little of the few positions that fail altogether. It is uncertain itself, so the number is reduced by
+    the squared ratio of Student's quantiles for the cases and for the clusters; not below that of clusters.
+
+    Until `ENOUGH` clusters contain a failure and as many a success, the number is at most that of the
+    clusters, counted as (sum of cases)^2 / (sum of squared cases) where they differ in size (Kish).
+
+    :param successes: shape (..., clusters): one row for each sample of clusters.
+    :param cases: shape (clusters,), at least 1 each.
+    :param share: in [0, 1].
+    :return: shape (...); at least 1, at most all cases.
+    """
+    total, largest = cases.sum(), cases.max()
+    distinct = total**2 / (cases**2).sum()
+    independent = share * (1 - share)
+    if independent > 0:
+        variance = likeliest_variance(successes - share * cases, -share * largest, (1 - share) * largest)
+        worth = independent * cases.mean() ** 2 * len(cases) / np.maximum(variance, 1e-300)
+    else:
+        worth = np.full(successes.shape[:-1], distinct)
+    if total > len(cases):
+        shrink = np.nan_to_num((_student(total, confidence) / _student(distinct, confidence)) ** 2)
+        worth = np.maximum(worth * shrink, np.minimum(worth, distinct))
+    thin = np.minimum((successes > 0).sum(-1), (successes < cases).sum(-1)) < ENOUGH
+    return np.maximum(1.0, np.minimum(worth, np.where(thin, distinct, total)))
+
+
+def _student(n: float, confidence: float) -> float:
+    return float(stdtrit(max(n - 1, 1e-6), confidence))
+
+
+def _low(successes: Floats, cases: Floats, confidence: float) -> float:
+    """The share at which so many successes are just too many."""
+    rate = float(successes.sum() / cases.sum())
+    if rate == 0:
+        return 0.0
+    return root(lambda share: float(tail(successes, cases, share, confidence)) - (1 - confidence), 1e-9, rate)
+
+
+def _counts(clusters: Iterable[tuple[int, int]]) -> tuple[Floats, Floats]:
     counts = np.array([cluster for cluster in clusters if cluster[1]], dtype=np.float64).reshape(-1, 2)
     successes, cases = counts[:, 0], counts[:, 1]
     if np.any(successes < 0) or np.any(successes > cases):
         raise ValueError("the successes of a cluster lie between 0 and its cases")
-    check_confidence(confidence)
-    if not len(counts):
-        return RateBounds(0.0, 0.0, 1.0, 0.0)
-    n = float(effective_cases(successes, cases, confidence))
-    rate = float(successes.sum() / cases.sum())
-    return RateBounds(rate, lower_bound(rate * n, n, confidence), upper_bound(rate * n, n, confidence), n)
-
-
-def effective_cases(successes: Floats, cases: Floats, confidence: float) -> Floats:
-    """How many independent cases the clusters are worth: not rounded, at least 1, at most all cases.
-
-    All cases divided by the design effect (Kish, Survey Sampling, 1965): the cluster-robust variance of the
-    rate over that of independent cases. It is itself uncertain, so the number is reduced by the squared ratio
-    of Student's quantiles for the cases and for the clusters (Korn and Graubard, 1998). With few failures,
-    or few successes, the spread between clusters cannot be estimated at all (in most samples it looks like
-    none): until `ENOUGH` clusters contain a failure and as many a success, the number is at most that of
-    the clusters, counted as (sum of cases)^2 / (sum of squared cases) where they differ in size (Kish).
-
-    :param successes: shape (..., clusters): one row for each sample of clusters.
-    :param cases: shape (..., clusters), at least 1 each.
-    :return: shape (...).
-    """
-    total = cases.sum(-1)
-    distinct = total**2 / (cases**2).sum(-1)
-    rate = successes.sum(-1) / total
-    independent = rate * (1 - rate) / np.maximum(total - 1, 1)
-    variance = clustered_variance(successes, cases)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        shrink = stdtrit(total - 1, confidence) / stdtrit(np.maximum(distinct - 1, 1e-6), confidence)
-        worth = np.where(variance > 0, total * independent / variance * shrink**2, total)
-    thin = np.minimum((successes > 0).sum(-1), (successes < cases).sum(-1)) < ENOUGH
-    worth = np.where(thin | ~np.isfinite(worth), np.minimum(np.nan_to_num(worth, nan=1.0), distinct), worth)
-    return np.maximum(1.0, np.minimum(worth, total))
-
-
-def clustered_variance(successes: Floats, cases: Floats) -> Floats:
-    """The variance of a rate whose cases come in clusters; 0 for a single cluster, which shows no spread.
-
-    The cluster-robust one of Liang and Zeger (Biometrika 73, 1986), as Miller recommends for evaluations
-    ("Adding Error Bars to Evals", arXiv:2411.00640), with the small-sample factor C / (C - 1).
-
-    :param successes: shape (..., clusters).
-    :param cases: shape (..., clusters).
-    :return: shape (...).
-    """
-    total, clusters = cases.sum(-1), cases.shape[-1]
-    rate = successes.sum(-1) / total
-    residuals = successes - rate[..., None] * cases
-    return (residuals**2).sum(-1) * clusters / max(1, clusters - 1) / total**2
+    return successes, cases

@@ -12,7 +12,7 @@ from enum import StrEnum
 from typing import Any, NamedTuple
 
 from scipy.optimize import brentq
-from scipy.special import betainc, betaincinv, ndtri
+from scipy.special import betaincinv, ndtri
 
 
 class Interval(NamedTuple):
@@ -45,16 +45,6 @@ class RateBounds:
         if self.low >= share and self.effective:
             return Decision.PASS
         return Decision.FAIL if self.high < share else Decision.INCONCLUSIVE
-
-    def p_above(self, share: float) -> float:
-        """How likely so many successes are if the true rate is at most `share`."""
-        successes = self.rate * self.effective
-        return float(betainc(successes, self.effective - successes + 1, share)) if successes else 1.0
-
-    def p_below(self, share: float) -> float:
-        """How likely so few successes are if the true rate is at least `share`."""
-        mirrored = RateBounds(1 - self.rate, 1 - self.high, 1 - self.low, self.effective)
-        return mirrored.p_above(1 - share)
 
     def at_most(self, share: float) -> Decision:
         """Is the true rate at most `share`? Yes where `high` stays within it, no where `low` is above it."""
