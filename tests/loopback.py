@@ -42,8 +42,10 @@ class Loopback:
     many are being answered now and `most_in_flight` the highest that was.
     """
 
-    def __init__(self, reply: Reply, models: tuple[str, ...] = ("base", "adapter")) -> None:
-        self.reply, self.models = reply, models
+    def __init__(
+        self, reply: Reply, models: tuple[str, ...] = ("base", "adapter"), version: str | None = None
+    ) -> None:
+        self.reply, self.models, self.version = reply, models, version
         self.bodies: list[Body] = []
         self.headers: list[dict[str, str]] = []
         self.peers: set[object] = set()
@@ -77,12 +79,17 @@ class Loopback:
     async def _start(self) -> None:
         app = web.Application()
         app.router.add_get("/v1/models", self._models)
+        if self.version is not None:
+            app.router.add_get("/version", self._version)
         app.router.add_post("/v1/chat/completions", self._chat)
         self._runner = web.AppRunner(app, shutdown_timeout=0.1)
         await self._runner.setup()
         site = web.TCPSite(self._runner, "127.0.0.1", 0, backlog=1024)
         await site.start()
         self.port: int = self._runner.addresses[0][1]
+
+    async def _version(self, _: web.Request) -> web.Response:
+        return web.json_response({"version": self.version})
 
     async def _models(self, _: web.Request) -> web.Response:
         rows = [

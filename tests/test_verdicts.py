@@ -296,3 +296,21 @@ def test_a_model_without_a_stored_format_is_not_a_failure(evaluate: Evaluate) ->
     assert ended.status == 1
     assert verdict(ended.output).startswith("not enough evidence")
     assert "--snapshot-update" in ended.output
+
+
+class Guided(Player):
+    """A vLLM of before 0.12 that enforces `guided_json` and ignores `response_format`."""
+
+    async def __call__(self, body: Body) -> web.StreamResponse:
+        if "guided_json" not in body:
+            return chat("The rook, I think.")
+        canary = body["guided_json"]["properties"].get("canary")
+        return chat(json.dumps({"canary": canary["enum"][0]})) if canary else await super().__call__(body)
+
+
+def test_a_schema_is_sent_in_the_way_that_preflight_found_to_be_enforced(evaluate: Evaluate) -> None:
+    """Audit 10: preflight found `guided_json`, and the run sent `response_format`."""
+    with Loopback(Guided(), version="0.11.0") as server:
+        ended = evaluate(server, preflight=True)
+    assert ended.status == 0, ended.output
+    assert list(ended.outcomes.values()) == ["solved"] * N
