@@ -1,4 +1,8 @@
-"""The tasks: how a puzzle is asked and judged, a module each; `build_tasks` makes them from the settings."""
+"""The tasks: how a puzzle is asked and judged, a module each; `build_tasks` makes them from the settings.
+
+What they share: `prompts` (the files they ask with), `settings`, `grading` (what one move is worth) and
+`turns` (which completion answers which turn). May import `evals.reading` and above, but not `evals.asking`.
+"""
 
 from __future__ import annotations
 
