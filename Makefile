@@ -54,7 +54,7 @@ check-lint:
 # What is compiled once is read by a hundred sessions, even where Python is told to keep nothing.
 check-tests: export PYTHONDONTWRITEBYTECODE =
 check-tests:
-	$(CHECK)/pytest tests -n 2 --dist worksteal -q --ignore tests/pawn \
+	$(CHECK)/pytest tests -n 2 --dist worksteal -q --ignore tests/pawn --hypothesis-profile quick \
 		-m 'not vllm and not train and not slow' $(ARGS)
 
 evals: .venv/.made ## serve the embedded model with a real vLLM and run the evaluation suites on it

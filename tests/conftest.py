@@ -18,6 +18,8 @@ from tests.sessions import Evaluate, N, Player
 
 # No test fails because a machine is busy.
 settings.register_profile("any machine", settings(), deadline=None)
+# `make check` has a minute; `make test` asks five times as many examples of each property.
+settings.register_profile("quick", settings(), deadline=None, max_examples=20)
 settings.load_profile("any machine")
 
 

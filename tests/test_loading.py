@@ -361,6 +361,7 @@ def test_bad_rows_in_a_draw_are_replaced_however_many(tmp_path: Path):
     assert loaded.sets[0].bad
 
 
+@pytest.mark.slow  # a hundred thousand rows
 def test_rows_that_are_all_bad_are_given_up_in_bounded_memory(tmp_path: Path):
     """Audit 29: a small compressed file can have millions of them."""
     path = tmp_path / "mine.csv"

@@ -239,6 +239,7 @@ HARMFUL: dict[str, tuple[Callable[[Path], Path], str]] = {
 }
 
 
+@pytest.mark.slow  # a process of its own for each file, to measure what memory it takes
 @pytest.mark.parametrize("limit", [None, 5])
 @pytest.mark.parametrize("kind", HARMFUL)
 def test_a_small_file_does_not_fill_the_memory(tmp_path: Path, kind: str, limit: int | None):
@@ -283,6 +284,7 @@ def _grow(path: Path, rows: int) -> Path:
     return path
 
 
+@pytest.mark.slow  # processes of their own, to measure what memory they take
 def test_memory_does_not_grow_with_the_file(tmp_path: Path):
     peaks: list[int] = []
     for rows in (2_000, 200_000):
@@ -370,6 +372,7 @@ def _load_from_hub(address: str, endpoint: str, home: Path, **environment: str) 
     return json.loads(output.stdout)
 
 
+@pytest.mark.slow  # processes of their own, as huggingface_hub reads its address once
 def test_a_dataset_of_the_hub_is_resolved_to_a_commit_and_then_needs_no_network(tmp_path: Path):
     files = {
         "README.md": b"# Puzzles",
@@ -387,6 +390,7 @@ def test_a_dataset_of_the_hub_is_resolved_to_a_commit_and_then_needs_no_network(
     assert "cannot be had from the Hub" in missing
 
 
+@pytest.mark.slow  # a process of its own, as huggingface_hub reads its address once
 def test_a_dataset_may_hold_csv_and_one_of_its_files_may_be_named(tmp_path: Path):
     files = {
         "a.csv": write_csv(tmp_path / "a.csv", PUZZLES[:2]).read_bytes(),
