@@ -293,6 +293,7 @@ def test_an_upper_limit_fails_on_a_partial_run_only_where_the_missing_cases_cann
     assert judge([one], judged, planned(records(200, 0)))[-1].verdict is INCONCLUSIVE
 
 
+@pytest.mark.slow  # many examples
 @settings(deadline=None)
 @given(
     st.lists(st.tuples(st.integers(0, 30), st.sampled_from(["solved", "missed", "unanswered", "unjudged"]))),

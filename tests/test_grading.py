@@ -291,6 +291,7 @@ def stockfish_moves(engine: subprocess.Popen[str], board: chess.Board) -> set[st
     return moves
 
 
+@pytest.mark.slow  # three thousand positions
 def test_three_thousand_positions_agree_with_stockfish(stockfish: subprocess.Popen[str]) -> None:
     """What is read as legal is what an independent move generator has; a random other move is illegal."""
     rng = random.Random(2026)
@@ -320,6 +321,7 @@ def shipped_puzzles(most: int = 1000) -> list[Puzzle]:
     return puzzles
 
 
+@pytest.mark.slow  # every legal move of every shipped puzzle
 @pytest.mark.parametrize("source", ["shipped", "random"])
 def test_a_solution_solves_and_any_other_move_only_with_mate(source: str) -> None:
     puzzles = shipped_puzzles() if source == "shipped" else list(random_puzzles(seed=11, count=300))

@@ -192,6 +192,7 @@ def test_the_position_key_is_kept_with_the_puzzle_and_never_of_another_one(monke
     assert copy.position_key == puzzle.position_key == expected
 
 
+@pytest.mark.slow  # thousands of positions
 def test_the_split_is_frozen():
     """Adapters were trained on the other side of exactly this split: another one would leak."""
     rng = random.Random(0)
