@@ -119,15 +119,8 @@ class Evaluation:
         if self._broker is not None:
             return
         self._opened = time.monotonic()
-        folder = self.options.run_dir or runs.default_folder(self.root, self._expected_model())
-        try:
-            self.run = runs.Run(folder)
-        except FileExistsError:
-            raise
-        except OSError as error:
-            raise OSError(
-                f"the run cannot be kept in {folder}: {error.strerror}: give another --run-dir"
-            ) from error
+        self.run = self._claim()
+        folder = self.run.folder
         try:
             served = self._stack.enter_context(serving(self.options, folder, self.say))
             chosen = {task: served.choose(self.options, task) for task in self.plan.planned.counts()}
@@ -140,6 +133,14 @@ class Evaluation:
         self._warn()
         self._describe(served, chosen, checked)
         self._start_broker(served.endpoint, checked)
+
+    def _claim(self) -> runs.Run:
+        try:
+            return runs.Run(self.options.run_dir or runs.default_folder(self.root, self._expected_model()))
+        except FileExistsError:
+            raise
+        except OSError as error:
+            raise OSError(f"the run cannot be kept: {error}; give another --run-dir") from error
 
     def _expected_model(self) -> str:
         """The model's name before the server has said what it serves, for the name of the run's folder."""
@@ -239,9 +240,8 @@ class Evaluation:
             planned = self.plan.planned
             self.results = judge_gates(self.gates, self.run.records, planned, incidents)
             self.seconds = time.monotonic() - self._opened
-            unjudged = len(planned.cases) - len(self.run.records)
             self.run.close(
-                "incomplete" if status == "finished" and unjudged else status,
+                status,
                 verdict=overall(self.results).value,
                 gates=[dataclasses.asdict(result) for result in self.results],
                 seconds=round(self.seconds, 1),

@@ -319,6 +319,4 @@ def _conflict_of_draw(options: Options) -> str | None:
         return "--samples asks a case several times: give a --temperature above 0 with it"
     if options.stratify and options.limit is None:
         return "--stratify says how --limit draws: give a --limit with it"
-    if options.run_dir is not None and options.run_dir.is_file():
-        return f"--run-dir {options.run_dir} is a file: give a folder that is not there yet"
     return None
