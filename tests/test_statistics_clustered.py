@@ -85,6 +85,7 @@ def test_positions_of_very_different_size_are_not_counted_as_equals() -> None:
     cases = np.array([1000] + [1] * 20)
     draw = (cases * rng.binomial(1, 0.86, (4_000, 21))).astype(float)
     assert max(false_rates(draw, cases, 0.86)) <= 0.055 + 0.0105
+    assert rate_bounds([(1000, 1000)] + [(1, 1)] * 19 + [(0, 1)], 0.95).low == pytest.approx(0.05, abs=0.005)
 
 
 def test_samples_of_one_position_count_as_one_case() -> None:
