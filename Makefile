@@ -1,13 +1,15 @@
-# `make evals` and `make test` need Python 3.11+ and nothing else; each makes .venv if it is not there.
+# `make check` and `make evals` need Python 3.11+ and nothing else; each makes the environment that it needs:
+# .venv-check has the linters and a light install (0.8 GB), .venv has all of it with vLLM (3.5 GB).
 PYTHON ?= python3
 BIN := .venv/bin
+CHECK := .venv-check/bin
 TORCH := torch==2.13.0+cpu
 UV := uv==0.13.9
 # where `make lock` finds a CPU build of torch
 TORCH_FROM ?= --torch-backend cpu
 
 .DEFAULT_GOAL := help
-.PHONY: help evals test lint bench puzzles pawn ladder lock clean
+.PHONY: help check check-lint check-tests audit evals test lint format mutants bench puzzles pawn ladder lock clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-8s %s\n", $$1, $$2}'
@@ -25,11 +27,44 @@ help: ## list the targets
 	$(BIN)/uv pip install -q --python $(BIN)/python --no-deps -e .
 	@touch $@
 
+.venv-check/.made: requirements-check.txt
+	@echo "making .venv-check (linters and a light install; about a minute the first time)"
+	$(PYTHON) -m venv .venv-check
+	$(CHECK)/python -m pip install -q --disable-pip-version-check --require-hashes -r requirements-check.txt
+	$(CHECK)/python -m pip install -q --disable-pip-version-check --no-deps -e .
+	@touch $@
+
+# $(1) is an environment, $(2) options to pyright.
+define linters
+	$(1)/ruff check .
+	$(1)/ruff format --check .
+	$(1)/vulture
+	$(1)/lint-imports --no-logo
+	$(1)/deptry evals serve
+	$(1)/deptry --exclude '^$$' --ignore DEP002,DEP004 tests
+	$(1)/pyright $(2)
+endef
+
+check: .venv-check/.made ## lint, and run every test that needs neither vLLM nor torch, in a minute
+	@$(MAKE) --no-print-directory --jobs 2 --output-sync check-lint check-tests
+
+check-lint:
+	$(call linters,$(CHECK),--project pyright-light.json)
+
+# What is compiled once is read by a hundred sessions, even where Python is told to keep nothing.
+check-tests: export PYTHONDONTWRITEBYTECODE =
+check-tests:
+	$(CHECK)/pytest tests -n 2 --dist worksteal -q --ignore tests/pawn --hypothesis-profile quick \
+		-m 'not vllm and not train and not slow' $(ARGS)
+
 evals: .venv/.made ## serve the embedded model with a real vLLM and run the evaluation suites on it
 	$(BIN)/pytest evals $(ARGS)
 
 test: .venv/.made ## run the tests of the harness
 	$(BIN)/pytest tests -n 2 --dist loadgroup $(ARGS)
+
+audit: .venv/.made ## print every bad input, its exit status, and what is said of it
+	$(BIN)/python -m tests.bad_input
 
 bench: .venv/.made ## measure what the harness costs
 	$(BIN)/python -m tests.bench
@@ -38,11 +73,19 @@ bench: .venv/.made ## measure what the harness costs
 ladder: .venv/.made ## run every adapter of the embedded model and check that the differences show
 	$(BIN)/python -m evals.pawn.ladder
 
-lint: .venv/.made ## ruff and pyright
-	$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/pyright
+lint: .venv/.made ## ruff, pyright, and that imports follow the rooms, are declared, and nothing is unused
+	$(call linters,$(BIN),)
+
+format: .venv-check/.made ## let ruff write the code as it should be
+	$(CHECK)/ruff format .
+	$(CHECK)/ruff check --fix .
+
+mutants: .venv/.made ## change the pure rooms in many small ways and list the changes that no test notices
+	$(BIN)/mutmut run
+	$(BIN)/mutmut results
 
 puzzles: .venv/.made ## compose the puzzle sets again (Stockfish, about 20 minutes of one core)
-	$(BIN)/python -m evals.composer
+	$(BIN)/python -m evals.making.composer
 
 # PUZZLES is optional: a Lichess puzzle file, for real tactics beside Stockfish's and the mates of our own games.
 # TINY=1 goes through every stage with a tiny model and a handful of positions, in minutes on a CPU.
@@ -60,11 +103,14 @@ pawn: .venv/.made ## train the embedded model and its adapters again (Stockfish,
 	for name in move-v1 move-v2 blunder reasoning; do $(FINETUNE) $$name || exit 1; done
 	$(FINETUNE) reasoning-drift --start $(PAWN)/adapters/reasoning
 
-lock: ## resolve requirements.txt again from pyproject.toml
+lock: ## resolve requirements*.txt again from pyproject.toml; pins that still fit are kept
 	printf '%s; python_version < "3"\n' torchvision torchaudio torchcodec > .venv/override.txt
 	$(BIN)/uv pip compile pyproject.toml --extra local --extra dev --universal --python-version 3.11 \
 		--generate-hashes --override .venv/override.txt $(TORCH_FROM) --no-emit-package torch \
 		--custom-compile-command 'make lock' -q -o requirements.txt
+	$(BIN)/uv pip compile pyproject.toml --extra check --universal --python-version 3.11 \
+		--generate-hashes --constraint requirements.txt \
+		--custom-compile-command 'make lock' -q -o requirements-check.txt
 
-clean: ## remove the virtual environment and the runs
-	rm -rf .venv runs
+clean: ## remove the virtual environments and the runs
+	rm -rf .venv .venv-check mutants runs

@@ -1,3 +1,3 @@
-"""Options and session fixtures for `pytest evals`; `evals/plugin.py` has them all."""
+"""Options and session fixtures for `pytest evals`; `evals/harness/plugin.py` has them all."""
 
-pytest_plugins = ["evals.plugin"]
+pytest_plugins = ["evals.harness.plugin"]

@@ -10,17 +10,29 @@ import argparse
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import NoReturn
 
-from evals.compare import CompareError, compare, read_run
-from evals.skeletons import diff_formats
-from evals.snapshots import SNAPSHOTS, stored_format
+from evals.reading.trace_format import diff_formats
+from evals.results.comparison import CompareError, compare
+from evals.results.stored_formats import SNAPSHOTS, stored_format
+from evals.results.stored_run import RunError, read_run
+from serve.printable import printable
+
+
+class Parser(argparse.ArgumentParser):
+    """A parser that says what is wrong in one sentence, without the usage before it."""
+
+    def error(self, message: str) -> NoReturn:
+        """Say it and exit with status 2."""
+        self.exit(2, f"{self.prog}: {printable(message)}; see {self.prog} --help\n")
 
 
 def diff_format(before: str, after: str, root: Path = SNAPSHOTS) -> int:
     """Print what changed between two stored formats. Returns 1 if anything did, else 0, as diff does."""
     lines = diff_formats(stored_format(before, root), stored_format(after, root))
     same = f"{before} and {after} have the same format"
-    print("\n".join([f"--- {before}", f"+++ {after}", *lines]) if lines else same)
+    said = [f"--- {before}", f"+++ {after}", *lines] if lines else [same]
+    print("\n".join(map(printable, said)))
     return 1 if lines else 0
 
 
@@ -32,7 +44,7 @@ def compare_runs(baseline: Path, candidate: Path) -> int:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; returns the exit status: 0, 1 where formats differ, 2 for a user's error."""
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         prog="python -m evals", description="What there is to do with the suites besides running them."
     )
     commands = parser.add_subparsers(dest="command", required=True)
@@ -50,7 +62,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if options.command == "compare":
             return compare_runs(options.baseline, options.candidate)
         return diff_format(options.before, options.after, options.snapshots)
-    except (CompareError, FileNotFoundError) as error:
+    except (RunError, CompareError, OSError) as error:
         print(f"python -m evals: {error}", file=sys.stderr)
         return 2
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 import pytest
 
-from evals.cases import Case, Completion, Settle, Task
+from evals.words import Case, Completion, Settle, Task
 
 pytestmark = pytest.mark.move
 

@@ -7,9 +7,9 @@ from collections.abc import Callable, Mapping, Sequence
 import pytest
 from syrupy.assertion import SnapshotAssertion
 
-from evals.cases import Case, Completion, Settle, Task
-from evals.skeletons import skeleton
-from evals.snapshots import expect_format
+from evals.harness.snapshots import expect_format
+from evals.reading.trace_format import trace_format
+from evals.words import Case, Completion, Settle, Task
 
 pytestmark = pytest.mark.reasoning
 
@@ -29,4 +29,4 @@ def test_reasoning_format(
     format_snapshot: SnapshotAssertion,
 ) -> None:
     """The format of all answers together is the one that is stored for this model version."""
-    expect_format(skeleton(tasks["reasoning"], all_completions("reasoning")), format_snapshot)
+    expect_format(trace_format(tasks["reasoning"], all_completions("reasoning")), format_snapshot)

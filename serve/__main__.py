@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import io
 import os
 import shlex
 import signal
@@ -14,91 +15,53 @@ from collections.abc import Sequence
 from pathlib import Path
 from types import FrameType
 
-from serve import parity, preflight
-from serve.adapters import resolve
-from serve.endpoint import Endpoint, attach
+from serve.arguments import parser
+from serve.endpoint import preflight
+from serve.endpoint.attach import attach
+from serve.endpoint.endpoint import Endpoint
 from serve.errors import ServeError
-from serve.hub import ADAPTER_FILES, HubSource
-from serve.machine import cores, detect_device
-from serve.process import VLLM, LocalServer
+from serve.local.machine import cores, detect_device
+from serve.local.process import VLLM, LocalServer
+from serve.printable import printable
+from serve.reference import parity
+from serve.reference.model import Reference
+from serve.sources.hub import ADAPTER_FILES, HubSource
+from serve.sources.resolve import check_folders, resolve
 from serve.spec import ServeSpec, is_folder, load_spec
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; the exit status is 0, or 1 where something is wrong."""
     arguments = list(sys.argv[1:] if arguments is None else arguments)
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            # A terminal that has no such letters shows their numbers.
+            stream.reconfigure(errors="backslashreplace")
     # What follows `--` is a command of its own, with options of its own.
     split = arguments.index("--") if "--" in arguments else len(arguments)
-    args = parser().parse_args(arguments[:split])
+    args = parser(__doc__).parse_args(arguments[:split])
     args.around = arguments[split + 1 :]
+    commands = {"command": run_command, "local": run_local, "preflight": run_preflight, "parity": run_parity}
     try:
-        return args.run(args)
+        return commands[args.command](args)
     except ServeError as error:
-        print(f"error: {error}", file=sys.stderr)
+        _say(f"error: {error}")
         return 1
     except KeyboardInterrupt:
         return 130
 
 
-def parser() -> argparse.ArgumentParser:
-    """The command line."""
-    top = argparse.ArgumentParser(prog="python -m serve", description=__doc__)
-    commands = top.add_subparsers(required=True, metavar="COMMAND")
-    spec_help = "shipped spec (pawn, chess-puzzle, chess-reasoning) or a .toml file"
-
-    command = commands.add_parser("command", help="print the exact vLLM command line of a spec")
-    command.add_argument("spec", help=spec_help)
-    command.add_argument("--device", choices=["auto", "cpu", "gpu"], default="gpu")
-    command.add_argument("--port", type=int, default=8000)
-    command.add_argument("--resolve", action="store_true", help="resolve revisions and download adapters now")
-    command.set_defaults(run=run_command)
-
-    local = commands.add_parser(
-        "local",
-        help="serve a spec on this machine until Ctrl-C, or while a command runs: local SPEC -- COMMAND",
-    )
-    local.add_argument("spec", help=spec_help)
-    local.add_argument("--device", choices=["auto", "cpu", "gpu"], default="auto")
-    local.add_argument("--engine", choices=["vllm", "peft"], default="vllm")
-    local.add_argument("--port", type=int, help="default: a free one")
-    local.add_argument("--log", type=Path, help="where the server's output goes")
-    local.add_argument("--api-key-env", metavar="NAME", help="variable with the key that clients must send")
-    local.add_argument("--startup-timeout", type=float, default=600, metavar="SECONDS")
-    local.set_defaults(run=run_local)
-
-    check = commands.add_parser("preflight", help="check a running server")
-    check.add_argument("--base-url", required=True)
-    check.add_argument("--model", help="default: the only adapter served")
-    check.add_argument("--thinking", action="store_true", help="check it as for a task with reasoning")
-    check.add_argument("--api-key-env", metavar="NAME")
-    check.add_argument("--startup-timeout", type=float, default=60, metavar="SECONDS")
-    check.set_defaults(run=run_preflight)
-
-    same = commands.add_parser("parity", help="compare vLLM with PEFT: did serving change the model?")
-    same.add_argument("spec", help=spec_help)
-    same.add_argument("--model", action="append", help="served model (repeatable; default: all of the spec)")
-    same.add_argument("--base-url", help="a vLLM that serves the spec already; default: start one")
-    same.add_argument("--api-key-env", metavar="NAME")
-    same.add_argument("--prompts", type=Path, metavar="FILE", help="one JSON list of messages a line")
-    same.add_argument("--count", type=int, default=32, help="random positions to ask (default: 32)")
-    same.add_argument("--seed", type=int, default=1)
-    same.add_argument("--min-agreement", type=float, default=parity.MIN_AGREEMENT)
-    same.add_argument("--max-difference", type=float, help="default: 0.01 in float32, else 0.25")
-    same.set_defaults(run=run_parity)
-    return top
-
-
 def run_command(args: argparse.Namespace) -> int:
     """Print environment and command line, ready for a shell."""
     spec = load_spec(args.spec)
+    check_folders(spec)
     device = detect_device() if args.device == "auto" else args.device
     paths: dict[str, str] = {}
     if args.resolve:
         resolution = resolve(spec)
         spec, paths = resolution.spec, resolution.paths
     words = [
-        f"{name}={shlex.quote(value)}"
-        for name, value in spec.environment(device=device, cores=cores()).items()
+        f"{name}={_word(value)}" for name, value in spec.environment(device=device, cores=cores()).items()
     ]
     words += ["python", "-m", VLLM]
     for argument in spec.argv(device=device, port=args.port, paths=paths):
@@ -106,9 +69,18 @@ def run_command(args: argparse.Namespace) -> int:
         if name in spec.adapters and equals and source not in paths.values() and not is_folder(source):
             words.append(f'{name}="$({_download(source)})"')
         else:
-            words.append(shlex.quote(argument))
-    print(" ".join(words))
+            words.append(_word(argument))
+    _show(" ".join(words), limit=1_000_000)
     return 0
+
+
+def _word(text: str) -> str:
+    """A word as a shell reads it, and as a terminal may show it."""
+    if printable(text, len(text) or 1) == text:
+        return shlex.quote(text)
+    # Bash, zsh and ksh read printable's escapes in such quotes.
+    escaped = text.replace("\\", "\\\\").replace("'", "\\'")
+    return f"$'{printable(escaped, 10 * len(escaped))}'"
 
 
 def _download(source: str) -> str:
@@ -152,7 +124,8 @@ def run_preflight(args: argparse.Namespace) -> int:
         args.base_url, api_key_env=args.api_key_env, startup_timeout=args.startup_timeout, progress=_say
     )
     checks = preflight.preflight(endpoint, endpoint.choose(args.model).id, thinking=args.thinking)
-    print("\n".join(map(str, checks)))
+    for check in checks:
+        _show(str(check))
     return 1 if any(check.status == "fail" for check in checks) else 0
 
 
@@ -160,7 +133,11 @@ def run_parity(args: argparse.Namespace) -> int:
     """Ask vLLM, then PEFT, the same prompts, and print how far they agree."""
     spec = load_spec(args.spec)
     prompts = parity.read_prompts(args.prompts) if args.prompts else parity.positions(args.count, args.seed)
-    wanted: list[str] = args.model or [spec.served_base, *spec.adapters]
+    names = [spec.served_base, *spec.adapters]
+    wanted: list[str] = args.model or names
+    for model in wanted:
+        if model not in names:
+            raise ServeError(f"model {model!r} is not served; served are: {', '.join(names)}")
     if args.base_url:
         served = _ask_all(attach(args.base_url, api_key_env=args.api_key_env), wanted, prompts)
         dtype = spec.dtype
@@ -169,9 +146,9 @@ def run_parity(args: argparse.Namespace) -> int:
         with LocalServer.start(spec, log_path=log) as server:
             served = _ask_all(server.wait(progress=_say), wanted, prompts)
             dtype = _dtype(spec, server.manifest["device"])
-    limit = args.max_difference or parity.MAX_DIFFERENCE.get(dtype, parity.COARSE)
-
-    from serve.reference import Reference
+    limit: float = parity.MAX_DIFFERENCE.get(dtype, parity.COARSE)
+    if args.max_difference is not None:
+        limit = args.max_difference
 
     _say("loading the PEFT reference")
     reference = Reference(resolve(spec))
@@ -181,7 +158,7 @@ def run_parity(args: argparse.Namespace) -> int:
         result = parity.compare(served[model], parity.ask_reference(reference, model, prompts))
         good = result.passed(min_agreement=args.min_agreement, max_difference=limit)
         passed = passed and good
-        print(f"{'ok' if good else 'FAIL':4}  {model}: {result}", flush=True)
+        _show(f"{'ok' if good else 'FAIL':4}  {model}: {result}")
     return 0 if passed else 1
 
 
@@ -200,8 +177,14 @@ def _interrupt(_signal: int, _frame: FrameType | None) -> None:
     raise KeyboardInterrupt
 
 
-def _say(message: str) -> None:
-    print(message, file=sys.stderr, flush=True)
+def _show(text: str, limit: int = 4_000) -> None:
+    """Print a result."""
+    print(printable(text, limit, newlines=True), flush=True)
+
+
+def _say(text: str) -> None:
+    """Print progress, or an error."""
+    print(printable(text, 10_000, newlines=True), file=sys.stderr, flush=True)
 
 
 if __name__ == "__main__":

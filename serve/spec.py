@@ -6,7 +6,6 @@ its environment (`ServeSpec.environment`); both are pure, so a test holds them a
 
 from __future__ import annotations
 
-import difflib
 import re
 import tomllib
 from collections.abc import Mapping
@@ -16,6 +15,7 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from serve.errors import ServeError
+from serve.explain import explain
 
 SPECS = Path(__file__).parent / "specs"
 Device = Literal["cpu", "gpu"]
@@ -111,13 +111,15 @@ class ServeSpec(_Table):
     structured_outputs: StructuredOutputs = StructuredOutputs()
     dtype: str = "auto"
     eager: bool = False
-    """True starts four times faster and answers several times slower (design: measured on one H200)."""
+    """True starts in a quarter of the time and answers several times slower (23 s, not 87 s, on one H200)."""
     gpu_memory_utilization: float = Field(default=0.90, gt=0, le=1)
     max_num_seqs: int | None = Field(default=None, ge=1)
     batch_invariance: bool = False
     """Same answer whatever else is in the batch (NVIDIA 8.0 and later), at 20 to 35% of the throughput."""
     extra_args: tuple[str, ...] = ()
     """More arguments for vLLM, put last so that they win."""
+    pass_environment: tuple[str, ...] = ()
+    """More environment variables, by name, that vLLM inherits; by itself it gets only what it needs."""
     cpu: CpuSettings = CpuSettings()
     modal: ModalSettings = ModalSettings()
 
@@ -137,7 +139,12 @@ class ServeSpec(_Table):
         if self.reasoning_parser and (self.thinks is False or "instruct-2507" in self.base.lower()):
             raise ValueError(
                 f"reasoning_parser: {self.base!r} does not think, so {self.reasoning_parser!r} waits for "
-                "'</think>' for ever and never enforce the schema; remove it"
+                "'</think>' for ever and the schema is never enforced; remove it"
+            )
+        if any(re.match("--api[_-]key", argument) for argument in self.extra_args):
+            raise ValueError(
+                "extra_args: a key does not belong in a file or a command line that others can read: put it "
+                "into an environment variable and name that with --api-key-env"
             )
         return self
 
@@ -234,9 +241,10 @@ def is_folder(source: str) -> bool:
     return source.startswith((".", "/", "~"))
 
 
-def load_spec(name_or_path: str | Path) -> ServeSpec:
+def load_spec(name_or_path: str | Path, *, fast_boot: bool = False) -> ServeSpec:
     """Load a shipped spec by its name, or one from a TOML file; its folders are relative to the file.
 
+    :param fast_boot: eager, whatever the file says: for smoke runs.
     :raises ServeError: there is no such spec, or it is wrong: names the key and its line.
     """
     path = Path(name_or_path)
@@ -251,7 +259,8 @@ def load_spec(name_or_path: str | Path) -> ServeSpec:
         text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise ServeError(f"serve spec {str(path)!r} cannot be read: {error}") from error
-    return parse_spec(text, path)
+    spec = parse_spec(text, path)
+    return spec.model_copy(update={"eager": True}) if fast_boot else spec
 
 
 def parse_spec(text: str, path: Path) -> ServeSpec:
@@ -261,12 +270,12 @@ def parse_spec(text: str, path: Path) -> ServeSpec:
     """
     try:
         data = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
+    except (tomllib.TOMLDecodeError, RecursionError) as error:
         raise ServeError(f"{path}: not valid TOML: {error}") from error
     try:
         spec = ServeSpec.model_validate({"name": path.stem, **data})
     except ValidationError as error:
-        raise ServeError(_explain(error, text, path)) from error
+        raise ServeError(explain(error, text, path, ServeSpec)) from error
     folder = path.resolve().parent
 
     def absolute(source: str) -> str:
@@ -279,46 +288,3 @@ def parse_spec(text: str, path: Path) -> ServeSpec:
             "adapters": {name: absolute(source) for name, source in spec.adapters.items()},
         }
     )
-
-
-def _explain(error: ValidationError, text: str, path: Path) -> str:
-    """The first thing wrong with a spec, with the key, its line, and the key that was perhaps meant."""
-    first = error.errors()[0]
-    keys = [str(part) for part in first["loc"] if part != "[key]"]
-    line = _line_of(keys, text)
-    where = f"{path}:{line}" if line else str(path)
-    key = ".".join(keys)
-    if first["type"] == "extra_forbidden":
-        known = _known_keys(keys[:-1])
-        near = difflib.get_close_matches(keys[-1], known, n=1)
-        hint = f"did you mean {near[0]!r}?" if near else f"known keys are {', '.join(known)}"
-        return f"{where}: unknown key {key!r}; {hint}"
-    if first["type"] == "missing":
-        return f"{where}: the key {key!r} is missing"
-    message = first["msg"].removeprefix("Value error, ")
-    return f"{where}: {key} = {first['input']!r}: {message}" if key else f"{where}: {message}"
-
-
-def _known_keys(table: list[str]) -> list[str]:
-    model: type[BaseModel] = ServeSpec
-    for key in table:
-        annotation = model.model_fields[key].annotation
-        if not (isinstance(annotation, type) and issubclass(annotation, BaseModel)):
-            return []
-        model = annotation
-    return list(model.model_fields)
-
-
-def _line_of(keys: list[str], text: str) -> int | None:
-    """The line, from 1, on which a dotted key of a TOML text is set."""
-    if not keys:
-        return None
-    table: list[str] = []
-    for number, line in enumerate(text.splitlines(), start=1):
-        if header := re.match(r"\s*\[([^\[\]]+)\]", line):
-            table = [part.strip().strip("\"'") for part in header[1].split(".")]
-            if table == keys:
-                return number
-        elif (key := re.match(r"\s*([\w.\"'-]+)\s*=", line)) and [*table, key[1].strip("\"'")] == keys:
-            return number
-    return None

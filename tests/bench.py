@@ -23,8 +23,9 @@ from pathlib import Path
 
 from aiohttp import web
 
-from evals.cases import Request
-from evals.client import Sampling, ask, chat_body, open_client
+from evals.asking.body import Sampling, chat_body
+from evals.asking.client import Client
+from evals.words import Request
 from tests.loopback import Body, Loopback, chat
 from tests.mates import solver_fen, write_mates
 
@@ -70,18 +71,18 @@ def client_cost(url: str, n: int, in_flight: int) -> float:
     body = chat_body(request, "adapter", Sampling())
 
     async def main() -> float:
-        http = open_client(url, {}, concurrency=in_flight, timeout=60)
+        client = Client(url, {}, concurrency=in_flight, timeout=60)
         limit = asyncio.Semaphore(in_flight)
 
         async def one() -> None:
             async with limit:
-                await ask(http, body)
+                await client.ask(body)
 
         await one()
         started = time.process_time()
         await asyncio.gather(*(one() for _ in range(n)))
         spent = time.process_time() - started
-        await http.close()
+        await client.close()
         return spent / n
 
     return asyncio.run(main())

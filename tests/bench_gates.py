@@ -75,7 +75,7 @@ def worst(claim: str, what: str, found: Iterable[Measured], high: float) -> Row:
     return Row(claim, what, highest.value, 0.0, high, highest.cell)
 
 
-def absolute(runs: int) -> Iterator[Row]:
+def absolute(_runs: int) -> Iterator[Row]:
     """Rates, by enumeration of every count, at the thresholds where the chance of an error is highest."""
     passes: list[Measured] = []
     fails: list[Measured] = []
@@ -232,7 +232,7 @@ def stopping(runs: int) -> Iterator[Row]:
     yield Row("stopping", "better: either error", max(found.passed, found.failed), 0.0, 0.055, "n 400")
 
 
-def staleness(runs: int) -> Iterator[Row]:
+def staleness(_runs: int) -> Iterator[Row]:
     """A baseline that is asked again and only flips by chance, by enumeration of all flips."""
     found: list[Measured] = []
     for flips in range(0, 120):

@@ -15,9 +15,9 @@ import statistics
 import time
 from collections.abc import Callable, Sequence
 
-from evals.cases import Case, Completion, Task
-from evals.puzzles import Puzzle
+from evals.puzzles.puzzle import Puzzle
 from evals.tasks import TaskSettings, build_tasks, cases_for
+from evals.words import Case, Completion, Task
 from tests.positions import random_puzzles
 from tests.traces import write_answer, write_trace
 

@@ -38,14 +38,17 @@ def chat(content: str | None, *, finish_reason: str = "stop", **message: Any) ->
 class Loopback:
     """An OpenAI-compatible server on a free loopback port; a context manager.
 
-    `bodies` collects every chat request as it arrives; `in_flight` is how many are being answered now and
-    `most_in_flight` the highest that was.
+    `bodies` collects every chat request as it arrives and `peers` where they came from; `in_flight` is how
+    many are being answered now and `most_in_flight` the highest that was.
     """
 
-    def __init__(self, reply: Reply, models: tuple[str, ...] = ("base", "adapter")) -> None:
-        self.reply, self.models = reply, models
+    def __init__(
+        self, reply: Reply, models: tuple[str, ...] = ("base", "adapter"), version: str | None = None
+    ) -> None:
+        self.reply, self.models, self.version = reply, models, version
         self.bodies: list[Body] = []
         self.headers: list[dict[str, str]] = []
+        self.peers: set[object] = set()
         self.in_flight = self.most_in_flight = 0
         self._loop = asyncio.new_event_loop()
         self._ready = threading.Event()
@@ -76,12 +79,17 @@ class Loopback:
     async def _start(self) -> None:
         app = web.Application()
         app.router.add_get("/v1/models", self._models)
+        if self.version is not None:
+            app.router.add_get("/version", self._version)
         app.router.add_post("/v1/chat/completions", self._chat)
         self._runner = web.AppRunner(app, shutdown_timeout=0.1)
         await self._runner.setup()
         site = web.TCPSite(self._runner, "127.0.0.1", 0, backlog=1024)
         await site.start()
         self.port: int = self._runner.addresses[0][1]
+
+    async def _version(self, _: web.Request) -> web.Response:
+        return web.json_response({"version": self.version})
 
     async def _models(self, _: web.Request) -> web.Response:
         rows = [
@@ -94,6 +102,7 @@ class Loopback:
         body = json.loads(await request.read())
         self.bodies.append(body)
         self.headers.append(dict(request.headers))
+        self.peers.add(request.get_extra_info("peername"))
         self.in_flight += 1
         self.most_in_flight = max(self.most_in_flight, self.in_flight)
         try:

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import chess
 
-from evals.puzzles import Puzzle
+from evals.puzzles.puzzle import Puzzle
 
 
 def random_board(rng: random.Random, plies: int = 80) -> chess.Board:

@@ -30,6 +30,7 @@ def test_a_promise_that_does_not_hold_is_marked(capsys: pytest.CaptureFixture[st
     assert "NO  n 36" in bad
 
 
+@pytest.mark.slow  # simulations
 @pytest.mark.parametrize("part", SIMULATED)
 def test_every_part_measures_something_even_with_few_runs(part: Callable[[int], Iterator[Row]]) -> None:
     rows = list(part(20))

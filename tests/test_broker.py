@@ -6,16 +6,15 @@ import asyncio
 import random
 import threading
 from collections import Counter
-from collections.abc import Generator, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 
 import pytest
 
-from evals.broker import GIVE_UP_AFTER, Asker, Broker, BrokerClosedError
-from evals.cases import Case, Completion, Outcome, Request, Verdict
-from evals.puzzles import Puzzle
-from evals.relay import Link, Relay
+from evals.asking.broker import GIVE_UP_AFTER, Asker, Broker, BrokerClosedError
+from evals.puzzles.puzzle import Puzzle
+from evals.words import Case, Completion, Outcome, Request, Verdict
 
 
 class Talk:
@@ -23,6 +22,7 @@ class Talk:
 
     name = "move"
     prompt_names = ()
+    checks: Mapping[str, type] = {}
 
     def __init__(self, turns: int = 1) -> None:
         self._turns = turns
@@ -35,6 +35,7 @@ class Talk:
                 return
 
     def judge(self, case: Case, completions: Sequence[Completion]) -> Verdict:
+        del case, completions
         return Verdict(Outcome.SOLVED)
 
 
@@ -43,20 +44,25 @@ def cases(n: int) -> list[Case]:
 
 
 class Server:
-    """An asker that counts: how often each text was sent, and how many at once."""
+    """An asker that counts: how often each text was sent, and how many at once.
 
-    def __init__(self, answer: Completion, delay: float = 0.0) -> None:
+    Gives its answers in turn, the last for ever.
+    """
+
+    def __init__(self, *answers: Completion, delay: float = 0.0) -> None:
         self.sent: list[str] = []
         self.most = self._now = 0
-        self._answer, self._delay = answer, delay
+        self._answers, self._delay = answers, delay
 
     async def __call__(self, case: Case, request: Request) -> Completion:
+        del case
         self._now += 1
         self.most = max(self.most, self._now)
+        answer = self._answers[min(len(self.sent), len(self._answers) - 1)]
         self.sent.append(request.messages[0]["content"])
         await asyncio.sleep(self._delay)
         self._now -= 1
-        return self._answer
+        return answer
 
 
 def forget(case: Case, turn: int, completion: Completion) -> None:
@@ -118,7 +124,7 @@ def test_turns_go_on_while_the_task_wants_them() -> None:
 
 
 def test_an_error_ends_the_turns() -> None:
-    server = Server(Completion(error="HTTP 500"))
+    server = Server(Completion(content="go on", error="HTTP 500"))
     with broker_over(server, Talk(turns=3)) as broker:
         completions = broker.take(cases(1)[0])
     assert [completion.error for completion in completions] == ["HTTP 500"]
@@ -134,6 +140,37 @@ def test_a_server_that_is_gone_is_not_asked_for_ever() -> None:
     assert all(completions[0].error for _, completions in answered)
 
 
+def test_giving_up_says_what_the_server_answered() -> None:
+    """Audit 12: fifty HTTP 400s in a row were reported as "the server did not answer"."""
+    server = Server(
+        *[Completion(error="HTTP 500: oops")] * (GIVE_UP_AFTER - 1), Completion(error="HTTP 400: no")
+    )
+    with broker_over(server, concurrency=1) as broker:
+        broker.plan(cases(GIVE_UP_AFTER + 2))
+        errors = [completions[0].error for _, completions in broker.take_all("move")]
+    assert len(server.sent) == GIVE_UP_AFTER
+    assert errors[-3:] == [
+        "HTTP 400: no",
+        *["not sent: the last 50 requests got no completion, the latest: HTTP 400: no"] * 2,
+    ]
+
+
+def test_one_answer_in_between_keeps_the_asking_going() -> None:
+    lost = [Completion(error="HTTP 500: oops")] * (GIVE_UP_AFTER - 1)
+    server = Server(*lost, Completion(content="{}"), *lost, Completion(content="{}"))
+    with broker_over(server, concurrency=1) as broker:
+        broker.plan(cases(2 * GIVE_UP_AFTER + 20))
+        answered = broker.take_all("move")
+    assert len(server.sent) == 2 * GIVE_UP_AFTER + 20
+    assert answered[-1][1][0].content == "{}"
+
+
+def test_a_request_that_was_not_sent_counts_no_attempt() -> None:
+    with broker_over(Server(Completion(error="HTTP 500: oops")), concurrency=1) as broker:
+        broker.plan(cases(GIVE_UP_AFTER + 1))
+        assert broker.take_all("move")[-1][1][0].attempts == 0
+
+
 def test_every_completion_is_recorded_before_it_is_handed_out() -> None:
     seen: list[str] = []
     server = Server(Completion(content="go on"))
@@ -141,7 +178,7 @@ def test_every_completion_is_recorded_before_it_is_handed_out() -> None:
         server,
         {"move": Talk(turns=2)},
         concurrency=2,
-        record=lambda case, turn, completion: seen.append(f"{case.puzzle.id} {turn}"),
+        record=lambda case, turn, _: seen.append(f"{case.puzzle.id} {turn}"),
     )
     broker.take(cases(1)[0])
     assert seen == ["0 0", "0 1"]
@@ -185,29 +222,3 @@ def test_closing_frees_whoever_waits() -> None:
         with pytest.raises(BrokerClosedError):
             broker.take(case)
     assert len(failures) == 1
-
-
-def test_workers_take_over_the_relay_and_the_plan_travels_once() -> None:
-    server = Server(Completion(content="{}"), delay=0.001)
-    plans: list[int] = []
-    planned = cases(40)
-    with broker_over(server) as broker:
-
-        def plan(given: Sequence[Case], left_out: object) -> None:
-            plans.append(len(given))
-            broker.plan(given)
-
-        relay = Relay(plan, lambda: broker)  # type: ignore[arg-type, return-value]
-
-        def work(worker: int) -> int:
-            link = Link(relay.address, relay.key)
-            link.plan(planned, {})
-            mine = planned[worker::4]
-            return sum(link.take(case)[0].content == "{}" for case in mine)
-
-        with ThreadPoolExecutor(4) as pool:
-            assert sum(pool.map(work, range(4))) == 40
-        relay.close()
-        assert not relay.folder.exists()
-    assert plans == [40]
-    assert len(server.sent) == 40

@@ -5,10 +5,8 @@ rules.
 from __future__ import annotations
 
 import csv
-import dataclasses
 import itertools
 import random
-import shutil
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -18,10 +16,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from evals.cases import Case, Notation, Outcome, Verdict
-from evals.grading import explain, gives_checkmate, judge_move, read_move
-from evals.puzzles import Puzzle, parse_row
-from tests.positions import BACK_RANK, random_board, random_puzzles
+from evals.puzzles.puzzle import Puzzle, parse_row
+from evals.reading.moves import read_move
+from evals.tasks.grading import gives_checkmate, judge_move
+from evals.words import Notation, Outcome, Verdict
+from tests.positions import random_board, random_puzzles
+from tests.stockfish import find_stockfish
 
 SETS = Path(__file__).parents[1] / "evals" / "sets"
 seeds = st.integers(0, 2**32)
@@ -100,6 +100,22 @@ def test_everything_else_is_one_kind_of_mistake(
     assert judge_move(board, next(iter(board.legal_moves)).uci(), text, notation).outcome is outcome
 
 
+@pytest.mark.parametrize("null", ["--", "Z0", "0000", "@@@@"])
+@pytest.mark.parametrize("marks", ["", "!", "+", "#", "!?", "+!", "#!!", "++", " "])
+@pytest.mark.parametrize("notation", ["uci", "san"])
+def test_a_null_move_is_illegal_with_any_marks(null: str, marks: str, notation: Notation) -> None:
+    """Audit 8: `--!`, `Z0+` and `0000#` are moves that were written and are never legal."""
+    board = chess.Board()
+    assert read_move(null + marks, board, notation).outcome is Outcome.ILLEGAL
+    assert judge_move(board, "e2e4", null + marks, notation).outcome is Outcome.ILLEGAL
+
+
+@pytest.mark.parametrize("notation", ["uci", "san"])
+def test_a_mark_alone_or_a_mark_in_front_is_no_null_move(notation: Notation) -> None:
+    for text in ("", "!", "+#!?", "!--", "-", "---", "-- --", "0000 0000", "z0"):
+        assert read_move(text, chess.Board(), notation).outcome is Outcome.UNPARSEABLE, text
+
+
 ROOKS = "6k1/5ppp/8/8/8/8/5PPP/R2R2K1 w - - 0 1"
 
 
@@ -150,6 +166,7 @@ def every_uci() -> list[str]:
 EVERY_UCI = every_uci()
 
 
+@pytest.mark.slow  # 4,300 texts for each position
 @settings(max_examples=10, deadline=None)
 @given(seeds)
 def test_every_uci_text_is_in_its_outcome(seed: int) -> None:
@@ -218,6 +235,7 @@ san_parts = st.tuples(
 )
 
 
+@pytest.mark.slow  # 8,000 texts
 @settings(max_examples=400, deadline=None)
 @given(seeds, st.lists(san_parts, min_size=20, max_size=20))
 def test_every_san_text_is_in_its_outcome(seed: int, texts: list[tuple[str, str, str, str, str]]) -> None:
@@ -250,10 +268,9 @@ def test_any_text_has_an_outcome_and_leaves_the_board_alone(text: str, seed: int
 @pytest.fixture(scope="module")
 def stockfish() -> Iterator[subprocess.Popen[str]]:
     """Stockfish, whose move generator shares nothing with python-chess."""
-    path = shutil.which("stockfish") or shutil.which("stockfish", path="/usr/games:/usr/local/bin")
-    if path is None:
-        pytest.skip("stockfish is not installed: the second oracle for legal moves is left out")
-    with subprocess.Popen([path], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as engine:
+    with subprocess.Popen(
+        [find_stockfish()], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as engine:
         yield engine
         engine.kill()
 
@@ -274,6 +291,7 @@ def stockfish_moves(engine: subprocess.Popen[str], board: chess.Board) -> set[st
     return moves
 
 
+@pytest.mark.slow  # three thousand positions
 def test_three_thousand_positions_agree_with_stockfish(stockfish: subprocess.Popen[str]) -> None:
     """What is read as legal is what an independent move generator has; a random other move is illegal."""
     rng = random.Random(2026)
@@ -303,6 +321,7 @@ def shipped_puzzles(most: int = 1000) -> list[Puzzle]:
     return puzzles
 
 
+@pytest.mark.slow  # every legal move of every shipped puzzle
 @pytest.mark.parametrize("source", ["shipped", "random"])
 def test_a_solution_solves_and_any_other_move_only_with_mate(source: str) -> None:
     puzzles = shipped_puzzles() if source == "shipped" else list(random_puzzles(seed=11, count=300))
@@ -316,20 +335,3 @@ def test_a_solution_solves_and_any_other_move_only_with_mate(source: str) -> Non
             assert gives_checkmate(board, move) is mates
             expected = Outcome.SOLVED if mates or move.uci() == solution else Outcome.MISSED
             assert judge_move(board, solution, move.uci(), "uci").outcome is expected, (puzzle.id, move)
-
-
-def test_explain_shows_board_moves_and_link() -> None:
-    puzzle = dataclasses.replace(BACK_RANK, game_url="https://example.org/1#2")
-    case = Case("move", puzzle)
-    text = explain(case, judge_move(puzzle.board(), "d1d8", "d1d7", "uci"))
-    assert "1 · · · ♖ · · ♔ ·" in text
-    assert "missed: played Rd7 (d1d7), best Rd8# (d1d8)" in text
-    assert "White to move" in text
-    assert "https://example.org/1#2" in text
-
-
-def test_explain_turns_the_board_to_the_solver() -> None:
-    puzzle = Puzzle("black", "4r1k1/5ppp/8/8/8/8/4RPPP/6K1 w - - 0 1", ("e2a2", "e8e1"), 800)
-    rows = explain(Case("move", puzzle), Verdict(Outcome.UNANSWERED)).splitlines()
-    assert rows[0].startswith("1 · ♔")
-    assert rows[8] == "  h g f e d c b a"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -9,12 +10,23 @@ from pathlib import Path
 import chess
 import pytest
 
-from evals.cases import Case, Completion, Outcome
-from evals.grading import gives_checkmate
-from evals.prompts import SHIPPED, PromptError, Prompts, load_prompts, position, read_prompt
-from evals.puzzles import Puzzle
-from evals.tasks import TASKS, TaskSettings, build_tasks
+from evals.puzzles.puzzle import Puzzle
+from evals.tasks import TASKS, ReasoningFormat, TaskSettings, build_tasks, cases_for
+from evals.tasks.grading import gives_checkmate
+from evals.tasks.prompts import (
+    SHIPPED,
+    PromptError,
+    Prompts,
+    load_prompts,
+    placeholders_of,
+    position,
+    read_prompt,
+)
+from evals.words import Case, Completion, Notation, Outcome
+from tests.positions import BACK_RANK
 
+NOTATIONS: tuple[Notation, ...] = ("uci", "san")
+REASONING_FORMATS: tuple[ReasoningFormat, ...] = ("json", "text")
 GOOD = 'version = "7"\nsystem = "Be brief."\nuser = "FEN: {fen}\\nAnswer like {\\"move\\": \\"e2e4\\"}."\n'
 
 
@@ -80,11 +92,21 @@ def test_examples_become_turns_of_the_chat(tmp_path: Path) -> None:
     [
         ("version = 1", "field 'version' is missing or not a text"),
         ('version = "1"\nsystem = ""', "field 'user' is missing or not a text"),
-        (GOOD.replace("{fen}", "{FEN}"), "neither {fen} nor {board}"),
+        (GOOD.replace("FEN: {fen}", ""), "'user' has neither {fen} nor {board}"),
+        (GOOD.replace("{fen}", "{fen} {pgn}"), "'user' has {pgn}; use {fen}, {side} or {board}"),
         (
-            GOOD.replace("{fen}", "{fen} {pgn}"),
-            r"unknown placeholder {pgn}: use board, fen, moves, side, square",
+            GOOD.replace("{fen}", "{FEN}"),
+            "'user' has {FEN}; use {fen}, {side} or {board} (did you mean {fen}?)",
         ),
+        (
+            GOOD.replace("{fen}", "{fen} {Side2}"),
+            "'user' has {Side2}; use {fen}, {side} or {board} (did you mean {side}?)",
+        ),
+        (
+            GOOD.replace("Be brief.", "Play {sides}."),
+            "'system' has {sides}; use {fen}, {side} or {board} (did you mean {side}?)",
+        ),
+        (GOOD.replace("Be brief.", "Play {moves}."), "'system' has {moves}; use {fen}, {side} or {board}"),
         (GOOD + 'sytem = "x"', "unknown field 'sytem'"),
         (GOOD + "examples = 3", "write each example as a table"),
         (GOOD + '[[examples]]\nfen = "8/8"\nanswer = ""', "example with illegal FEN '8/8'"),
@@ -100,6 +122,60 @@ def test_a_bad_prompt_is_named_with_what_is_wrong(tmp_path: Path, text: str, err
     assert "move-uci.toml" in str(caught.value)
 
 
+@pytest.mark.parametrize("name", sorted(load_prompts().by_name))
+def test_a_prompt_may_have_the_placeholders_that_its_task_fills_and_no_other(
+    tmp_path: Path, name: str
+) -> None:
+    """Audit 15: `{square}` or `{moves}` in a move prompt ended in a KeyError when the first case was asked,
+    and the error of another placeholder recommended them.
+    """
+    every = {"fen", "side", "board", "square", "moves"}
+    for placeholder in sorted(every):
+        path = write(tmp_path, GOOD.replace("{fen}", f"{{fen}} {{{placeholder}}}"), f"{name}.toml")
+        if placeholder in placeholders_of(name):
+            assert f"{{{placeholder}}}" not in asked_text(load_prompts(tmp_path), name)
+        else:
+            with pytest.raises(PromptError, match=re.escape(f"'user' has {{{placeholder}}}; use {{fen}},")):
+                read_prompt(path)
+    assert {"fen", "side", "board"} <= placeholders_of(name) <= every
+
+
+def asked_text(prompts: Prompts, name: str) -> str:
+    """All that is sent for one case, by the task that asks with this prompt."""
+    for notation in NOTATIONS:
+        for reasoning_format in REASONING_FORMATS:
+            asking = TaskSettings(
+                notation=notation, reasoning_format=reasoning_format, prompts=prompts, board_skills=5
+            )
+            for task in build_tasks(asking).values():
+                if name in task.prompt_names:
+                    cases = cases_for(task.name, [BACK_RANK], asking)
+                    variant = name.removeprefix("board-")
+                    case = next(each for each in cases if task.name != "board" or each.variant == variant)
+                    return "\n".join(message["content"] for message in next(task.turns(case)).messages)
+    raise LookupError(name)
+
+
+def test_placeholders_of_the_system_message_are_filled_in(tmp_path: Path) -> None:
+    """Audit 17: they were sent as they stand in the file."""
+    write(tmp_path, GOOD.replace("Be brief.", "You play {side} in {fen}."))
+    messages = load_prompts(tmp_path)["move-uci"].messages(position(chess.Board()))
+    assert messages[0] == {"role": "system", "content": f"You play White in {chess.STARTING_FEN}."}
+    black = chess.Board("4k3/8/8/8/8/8/8/4K3 b - - 0 1")
+    assert (
+        load_prompts(tmp_path)["move-uci"]
+        .messages(position(black))[0]["content"]
+        .startswith("You play Black")
+    )
+
+
+def test_the_position_has_to_be_in_the_user_message(tmp_path: Path) -> None:
+    """The examples have no system message of their own: a position there would be the wrong one for them."""
+    write(tmp_path, GOOD.replace("Be brief.", "{fen}").replace("FEN: {fen}", ""))
+    with pytest.raises(PromptError, match="'user' has neither"):
+        load_prompts(tmp_path)
+
+
 def test_a_placeholder_that_an_example_does_not_fill_is_an_error(tmp_path: Path) -> None:
     example = f'[[examples]]\nfen = "{chess.STARTING_FEN}"\nanswer = "x"\n'
     write(tmp_path, GOOD.replace("{fen}", "{fen} {square}") + example, "board-moves.toml")
@@ -108,10 +184,17 @@ def test_a_placeholder_that_an_example_does_not_fill_is_an_error(tmp_path: Path)
 
 
 def test_a_folder_that_replaces_nothing_is_an_error(tmp_path: Path) -> None:
+    """Audit 16: of a file it was said that it is not there."""
     with pytest.raises(PromptError, match=r"has no \.toml file"):
         load_prompts(tmp_path)
     with pytest.raises(PromptError, match="is not there"):
         load_prompts(tmp_path / "missing")
+    file = write(tmp_path, GOOD)
+    with pytest.raises(
+        PromptError, match=re.escape(f"is a file: give the folder that it is in, {str(tmp_path)!r}")
+    ):
+        load_prompts(file)
+    file.unlink()
     write(tmp_path, GOOD, "moves.toml")
     with pytest.raises(PromptError, match=r"no task asks with 'moves.toml'"):
         load_prompts(tmp_path)

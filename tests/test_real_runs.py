@@ -11,11 +11,11 @@ from typing import Any
 
 import pytest
 
-from serve.endpoint import Endpoint
+from serve.endpoint.endpoint import Endpoint
 
 ROOT = Path(__file__).parents[1]
 
-pytestmark = [pytest.mark.xdist_group("vllm"), pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.vllm, pytest.mark.timeout(900)]
 
 
 def evaluate(server: Endpoint, folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
@@ -52,7 +52,11 @@ def test_a_model_that_plays_the_opponents_blunder_does_not_get_through(
 
 
 def test_the_stored_format_holds_and_a_drifted_one_is_shown(vllm_server: Endpoint, tmp_path: Path) -> None:
-    arguments = ["-m", "reasoning", "-k", "reasoning"]
+    gates = tmp_path / "gates.toml"
+    gates.write_text(
+        '[[gate]]\nname = "closed"\ntask = "reasoning"\nrate = "checks.closed"\nat_least = 0.9\n'
+    )
+    arguments = ["-m", "reasoning", "--gates", str(gates)]
     same = evaluate(vllm_server, tmp_path / "same", "--model", "pawn-reasoning", *arguments)
     assert "test_reasoning_format FAILED" not in same.stdout
     assert same.returncode == 0, same.stdout

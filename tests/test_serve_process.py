@@ -1,4 +1,4 @@
-"""A server's beginning and end: in a container, with a key, dead while starting, and nothing left behind."""
+"""A server's beginning and end: with a key, dead while starting, and nothing left behind."""
 
 from __future__ import annotations
 
@@ -12,57 +12,16 @@ from pathlib import Path
 
 import pytest
 
-from serve import container
-from serve.diagnosis import diagnose
-from serve.endpoint import attach
 from serve.errors import ServeError
-from serve.machine import free_port
-from serve.preflight import preflight, require
-from serve.process import LocalServer
+from serve.local.process import LocalServer
 from serve.spec import CpuSettings, load_spec
+from tests.processes import children, group_alive
 
-pytestmark = [pytest.mark.xdist_group("vllm"), pytest.mark.timeout(900)]
+pytestmark = pytest.mark.timeout(900)
 PAWN = load_spec("pawn")
 
 
-def group_alive(group: int) -> bool:
-    """Whether a process group has a member that is not a zombie."""
-    for entry in Path("/proc").glob("[0-9]*/stat"):
-        try:
-            state, _, process_group = entry.read_text().rpartition(")")[2].split()[:3]
-        except OSError:
-            continue
-        if int(process_group) == group and state != "Z":
-            return True
-    return False
-
-
-def test_the_container_serves_with_a_key_and_leaves_nothing(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    """What the Modal class runs, as a plain process on the CPU."""
-    monkeypatch.setenv("VLLM_API_KEY", "right")
-    monkeypatch.setenv("WRONG", "wrong")
-    one = PAWN.model_copy(update={"adapters": {"tuned": PAWN.adapters["pawn-move-v1"]}, "ask": {}})
-    server = container.serve(
-        one, port=free_port(), log_path=tmp_path / "vllm.log", timeout=300, host="127.0.0.1", device="cpu"
-    )
-    try:
-        with pytest.raises(ServeError, match="says 401: the key in WRONG is wrong for this server"):
-            attach(server.base_url, api_key_env="WRONG")
-        with pytest.raises(ServeError, match="says 401: it wants a key"):
-            attach(server.base_url)
-        endpoint = attach(server.base_url, api_key_env="VLLM_API_KEY")
-        require(preflight(endpoint, endpoint.choose().id))
-        assert "right" not in str(server.manifest)
-    finally:
-        server.stop()
-    server.stop()
-    assert not group_alive(server.pid)
-    assert "vLLM is ready" in capsys.readouterr().out
-    assert "right" not in (tmp_path / "vllm.log").read_text()
-
-
+@pytest.mark.vllm
 def test_vllm_that_dies_while_starting_says_which_setting_to_lower(tmp_path: Path) -> None:
     greedy = PAWN.model_copy(update={"cpu": CpuSettings(kv_cache_gib=100_000)})
     log = tmp_path / "vllm.log"
@@ -72,10 +31,12 @@ def test_vllm_that_dies_while_starting_says_which_setting_to_lower(tmp_path: Pat
     message = str(raised.value)
     assert "vLLM ended while starting (exit status 1)" in message
     assert "lower cpu.kv_cache_gib in the serve spec" in message
-    assert f"The last lines of its log {log}" in message
+    assert "ValueError: Available memory on node 0" in message
+    assert str(log) in message
     assert not group_alive(server.pid)
 
 
+@pytest.mark.vllm
 def test_a_killed_owner_leaves_no_server(tmp_path: Path) -> None:
     """kill -9 of the process that started it; the reaper does the rest."""
     log = tmp_path / "vllm.log"
@@ -83,9 +44,9 @@ def test_a_killed_owner_leaves_no_server(tmp_path: Path) -> None:
         [sys.executable, "-m", "serve", "local", "pawn", "--log", str(log)], stderr=subprocess.DEVNULL
     )
     deadline = time.monotonic() + 60
-    while not (children := _children(owner.pid, "vllm.entrypoints")) and time.monotonic() < deadline:
+    while not (servers := children(owner.pid, "vllm.entrypoints")) and time.monotonic() < deadline:
         time.sleep(0.05)
-    (server,) = children
+    (server,) = servers
     assert group_alive(server)
     os.kill(owner.pid, signal.SIGKILL)
     owner.wait()
@@ -94,25 +55,23 @@ def test_a_killed_owner_leaves_no_server(tmp_path: Path) -> None:
     assert not group_alive(server)
 
 
-def _children(parent: int, word: str) -> list[int]:
-    found: list[int] = []
-    for entry in Path("/proc").glob("[0-9]*"):
-        try:
-            ppid = int((entry / "stat").read_text().rpartition(")")[2].split()[1])
-            if ppid == parent and word in (entry / "cmdline").read_text():
-                found.append(int(entry.name))
-        except (OSError, ValueError):
-            continue
-    return found
-
-
+@pytest.mark.usefixtures("vllm_installed")
 def test_a_taken_port_is_said_before_anything_starts(tmp_path: Path) -> None:
     with socket.socket() as holder:
         holder.bind(("127.0.0.1", 0))
         holder.listen()
         port = holder.getsockname()[1]
-        with pytest.raises(ServeError, match=rf"port {port} on 127.0.0.1 is taken .*--base-url"):
+        with pytest.raises(ServeError, match=rf"port {port} on 127.0.0.1 cannot be used .*--base-url"):
             LocalServer.start(PAWN, log_path=tmp_path / "log", port=port, device="cpu")
+
+
+@pytest.mark.usefixtures("vllm_installed")
+def test_a_log_that_cannot_be_written_is_said_before_anything_starts(tmp_path: Path) -> None:
+    """Audit 16."""
+    (tmp_path / "file").touch()
+    for log in (tmp_path, tmp_path / "file" / "log"):
+        with pytest.raises(ServeError, match=r"the server's log '.*' cannot be written"):
+            LocalServer.start(PAWN, log_path=log, device="cpu")
 
 
 def test_vllm_that_is_not_installed_names_the_extra(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -121,32 +80,7 @@ def test_vllm_that_is_not_installed_names_the_extra(tmp_path: Path, monkeypatch:
         LocalServer.start(PAWN, log_path=tmp_path / "log")
 
 
-@pytest.mark.parametrize(
-    ("line", "advice"),
-    [
-        (
-            "torch.OutOfMemoryError: CUDA out of memory. Tried to",
-            "lower gpu_memory_utilization, max_num_seqs",
-        ),
-        (
-            "ValueError: Free memory on device (3/79 GiB) is less than desired GPU memory utilization",
-            "lower gpu",
-        ),
-        (
-            "ValueError: To serve at least one request, 9 GiB KV cache is needed, which is larger",
-            "max_model_len",
-        ),
-        ("OSError: [Errno 98] Address already in use", "give another --port"),
-        ("LoRA rank 64 is greater than max_lora_rank 16.", "raise max_lora_rank"),
-    ],
-)
-def test_known_deaths_have_advice(tmp_path: Path, line: str, advice: str) -> None:
-    log = tmp_path / "vllm.log"
-    log.write_text(f"INFO starting\n{line}\nRuntimeError: Engine core initialization failed.\n")
-    assert advice in diagnose(log)
-    assert line in diagnose(log)
-
-
+@pytest.mark.train
 def test_a_command_runs_around_a_server() -> None:
     """`local SPEC -- COMMAND` with the quick reference server; the exit status is the command's."""
     code = (

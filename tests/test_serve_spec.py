@@ -11,7 +11,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from serve import __main__ as command_line
 from serve.errors import ServeError
 from serve.spec import SPECS, ServeSpec, load_spec, parse_spec
 
@@ -48,6 +47,20 @@ def test_shipped_specs_load() -> None:
 def test_a_wrong_spec_says_where_and_what(text: str, message: str) -> None:
     with pytest.raises(ServeError, match=message):
         parse_spec(text, Path("x.toml"))
+
+
+def test_fast_boot_is_eager_whatever_the_file_says() -> None:
+    assert load_spec("chess-puzzle").eager is False
+    assert load_spec("chess-puzzle", fast_boot=True).eager is True
+    assert load_spec("pawn", fast_boot=True) == load_spec("pawn")
+
+
+@pytest.mark.parametrize("arguments", ['"--api-key", "s3cret"', '"--api_key=s3cret"'])
+def test_a_key_in_a_spec_is_refused_and_not_shown(arguments: str) -> None:
+    """Audit 27: it would be printed with the command line and stored with the run."""
+    with pytest.raises(ServeError, match="extra_args: a key does not belong in a file") as raised:
+        parse_spec(f'base = "o/m"\nextra_args = [{arguments}]\n', Path("x.toml"))
+    assert "s3cret" not in str(raised.value)
 
 
 def test_an_unknown_spec_lists_the_shipped_ones() -> None:
@@ -128,7 +141,7 @@ for argv in json.load(sys.stdin):
 """
 
 
-@pytest.mark.xdist_group("vllm")
+@pytest.mark.vllm
 def test_the_installed_vllm_understands_every_shipped_spec() -> None:
 
     specs = [load_spec(name) for name in SHIPPED]
@@ -147,16 +160,3 @@ def test_the_installed_vllm_understands_every_shipped_spec() -> None:
         for device in ("cpu", "gpu")
     ]
     assert parsed == expected
-
-
-def test_command_prints_a_line_for_a_shell(capsys: pytest.CaptureFixture[str]) -> None:
-    assert command_line.main(["command", "chess-reasoning"]) == 0
-    line = capsys.readouterr().out
-    assert "python -m vllm.entrypoints.openai.api_server --model Qwen/Qwen3-4B" in line
-    assert 'chess-reasoning="$(hf download pilipolio/chess-reasoning-sft-qwen3-4b' in line
-    assert "--reasoning-parser qwen3" in line
-
-
-def test_an_unknown_spec_is_one_line_and_status_1(capsys: pytest.CaptureFixture[str]) -> None:
-    assert command_line.main(["command", "nope"]) == 1
-    assert capsys.readouterr().err.startswith("error: no serve spec 'nope'")

@@ -16,15 +16,15 @@ from typing import Any
 import pytest
 
 from serve import __main__ as command_line
-from serve import parity
-from serve.dynamic import loaded
-from serve.endpoint import Endpoint
+from serve.endpoint.dynamic import loaded
+from serve.endpoint.endpoint import Endpoint
+from serve.endpoint.preflight import PROMPT, Check, preflight, require
 from serve.errors import ServeError
-from serve.preflight import PROMPT, Check, preflight, require
-from serve.process import LocalServer
+from serve.local.process import LocalServer
+from serve.reference import parity
 from serve.spec import load_spec
 
-pytestmark = [pytest.mark.xdist_group("vllm"), pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.vllm, pytest.mark.timeout(900)]
 PAWN = load_spec("pawn")
 ADAPTER = Path(PAWN.adapters["pawn-move-v1"])
 PROMPTS = Path(__file__).parents[1] / "evals" / "prompts"

@@ -2,150 +2,45 @@
 
 from __future__ import annotations
 
-import json
-import os
-import subprocess
-import sys
 import xml.etree.ElementTree as ET
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-import chess
 import pytest
 from aiohttp import web
 
-from evals.puzzles import COLUMNS
-from tests.loopback import Body, Loopback, chat, position_of
-from tests.mates import MATES, solver_fen, write_mates
+from evals.puzzles.puzzle import COLUMNS
+from tests.loopback import Body, Loopback
+from tests.mates import MATES
+from tests.sessions import WORKERS, Ended, Evaluate, N, Player, every_third
 
-ROOT = Path(__file__).parents[1]
-N = 24
-
-
-class Player:
-    """Answers with a mate where there is one, except where it was told what to say; keyed by puzzle id.
-
-    The positions repeat; the n-th request for a position is the n-th puzzle with it.
-    """
-
-    def __init__(self, wrong: Mapping[str, str | web.Response] | None = None) -> None:
-        self.wrong = wrong or {}
-
-    async def __call__(self, body: Body) -> web.StreamResponse:
-        fen = position_of(body)
-        board = chess.Board(fen)
-        for said in (self.wrong.get(fen), self.wrong.get("*")):
-            if isinstance(said, web.Response):
-                return web.Response(body=said.body, status=said.status, content_type=said.content_type)
-            if said is not None:
-                return chat(said)
-        for move in board.legal_moves:
-            board.push(move)
-            if board.is_checkmate():
-                return chat(json.dumps({"move": move.uci()}))
-            board.pop()
-        raise AssertionError(f"no mate in {fen}")
+ONE_CASE = "evals/test_moves.py::test_move[mates/p001]"
 
 
-@pytest.fixture
-def puzzles(tmp_path: Path) -> Path:
-    """A set of N mates in one, called `mates`."""
-    return write_mates(tmp_path / "mates.csv", N)
-
-
-GATES = """
-[[gate]]
-name = "solved"
-task = "move"
-rate = "solved"
-at_least = {least}
-"""
-
-
-@dataclass
-class Ended:
-    """A session that ended."""
-
-    status: int
-    output: str
-    folder: Path
-
-    def lines(self, name: str) -> list[dict[str, Any]]:
-        return [json.loads(line) for line in (self.folder / name).read_text().splitlines()]
-
-    @property
-    def manifest(self) -> dict[str, Any]:
-        return json.loads((self.folder / "run.json").read_text())
-
-    @property
-    def outcomes(self) -> dict[str, str]:
-        return {line["case"]: line["outcome"] for line in self.lines("verdicts.jsonl")}
-
-
-class Evaluate:
-    """Runs `pytest evals -m move` with a run folder and gates of its own."""
-
-    def __init__(self, tmp_path: Path, puzzles: Path) -> None:
-        self.tmp_path, self.puzzles = tmp_path, puzzles
-        self.count = 0
-
-    def __call__(
-        self,
-        server: Loopback | str,
-        *arguments: str,
-        least: float = 0.5,
-        env: Mapping[str, str] | None = None,
-    ) -> Ended:
-        self.count += 1
-        folder = self.tmp_path / f"run{self.count}"
-        gates = self.tmp_path / "gates.toml"
-        gates.write_text(GATES.format(least=least))
-        url = server if isinstance(server, str) else server.base_url
-        command = [sys.executable, "-m", "pytest", "evals", "-p", "no:cacheprovider", "--no-preflight"]
-        command += ["-m", "move", "--base-url", url, "--gates", str(gates), "--run-dir", str(folder)]
-        if "--puzzles" not in arguments:
-            command += ["--puzzles", str(self.puzzles)]
-        done = subprocess.run(
-            [*command, *arguments],
-            cwd=ROOT,
-            env={**os.environ, "PYTEST_ADDOPTS": "", **(env or {})},
-            capture_output=True,
-            text=True,
-            timeout=120,
-            check=False,
-        )
-        return Ended(done.returncode, done.stdout + done.stderr, folder)
-
-
-@pytest.fixture
-def evaluate(tmp_path: Path, puzzles: Path) -> Evaluate:
-    return Evaluate(tmp_path, puzzles)
-
-
-@pytest.fixture
-def server() -> Iterator[Loopback]:
-    with Loopback(Player()) as loopback:
-        yield loopback
-
-
+@pytest.mark.parametrize(
+    "workers",
+    [
+        ["-n", "2"],
+        pytest.param(["-n", "4", "--dist", "worksteal"], marks=pytest.mark.slow),
+        pytest.param(["-n", "2", "--dist", "loadfile"], marks=pytest.mark.slow),
+    ],
+)
 def test_every_case_is_asked_once_and_judged_the_same_with_and_without_workers(
-    evaluate: Evaluate, server: Loopback
+    evaluate: Evaluate, server: Loopback, workers: list[str]
 ) -> None:
     sent: list[int] = []
     ended: list[Ended] = []
-    for arguments in ([], ["-n", "2"], ["-n", "4", "--dist", "worksteal"], ["-n", "2", "--dist", "loadfile"]):
+    for arguments in ([], workers):
         before = len(server.bodies)
         ended.append(evaluate(server, *arguments))
         sent.append(len(server.bodies) - before)
-    assert [each.status for each in ended] == [0] * 4, ended[0].output
-    assert sent == [N] * 4
-    assert all(each.outcomes == ended[0].outcomes for each in ended)
+    assert [each.status for each in ended] == [0, 0], ended[0].output
+    assert sent == [N, N]
+    assert ended[1].outcomes == ended[0].outcomes
     assert len(ended[0].outcomes) == N
     assert "verdict  promote" in ended[0].output
 
 
+@pytest.mark.slow  # workers, and a server that takes its time
 def test_requests_in_flight_do_not_depend_on_the_workers(evaluate: Evaluate) -> None:
     import asyncio
 
@@ -174,22 +69,22 @@ def test_the_run_says_what_was_asked_of_what(evaluate: Evaluate, server: Loopbac
     assert again.manifest["puzzles"]["digest"] == manifest["puzzles"]["digest"]
 
 
-def test_a_threshold_out_of_reach_is_exit_status_1_with_a_sentence(evaluate: Evaluate) -> None:
-    wrong = {solver_fen(0): '{"move": "e1e2"}'}
+@pytest.mark.parametrize("workers", WORKERS)
+def test_a_threshold_out_of_reach_is_exit_status_1_with_a_sentence(evaluate: Evaluate, workers: str) -> None:
+    wrong = every_third('{"move": "e1e2"}')
+    junit = evaluate.tmp_path / "junit.xml"
     with Loopback(Player(wrong)) as server:
-        for workers in ("0", "2"):
-            junit = evaluate.tmp_path / f"junit{workers}.xml"
-            ended = evaluate(server, "-n", workers, "--junit-xml", str(junit), least=0.99)
-            assert ended.status == 1
-            assert "solved: move solved must be at least 99.0%; seen 66.7% (16 of 24 cases)" in ended.output
-            assert "verdict  do not promote: solved" in ended.output
-            case = ET.parse(junit).find(".//testcase[@name='gate[solved]']")
-            assert case is not None
-            assert case.find("failure") is not None
+        ended = evaluate(server, "-n", workers, "--junit-xml", str(junit), least=0.99)
+    assert ended.status == 1
+    assert "solved: move solved must be at least 99.0%; seen 66.7% (16 of 24 cases)" in ended.output
+    assert "verdict  do not promote: solved" in ended.output
+    case = ET.parse(junit).find(".//testcase[@name='gate[solved]']")
+    assert case is not None
+    assert case.find("failure") is not None
 
 
 def test_a_missed_case_is_reported_but_not_red(evaluate: Evaluate) -> None:
-    wrong = {solver_fen(0): '{"move": "e1e2"}'}
+    wrong = every_third('{"move": "e1e2"}')
     with Loopback(Player(wrong)) as server:
         ended = evaluate(server, "-v", least=0.4)
     assert ended.status == 0
@@ -198,32 +93,33 @@ def test_a_missed_case_is_reported_but_not_red(evaluate: Evaluate) -> None:
     assert "f3f7" in ended.output or "Qxf7#" in ended.output
 
 
-def test_strict_fails_every_mistake(evaluate: Evaluate) -> None:
-    wrong = {solver_fen(0): '{"move": "e1e2"}'}
+@pytest.mark.parametrize("workers", WORKERS)
+def test_strict_fails_every_mistake(evaluate: Evaluate, workers: str) -> None:
+    wrong = every_third('{"move": "e1e2"}')
     with Loopback(Player(wrong)) as server:
-        ended = evaluate(server, "--cases", "strict", "-n", "2")
+        ended = evaluate(server, "--cases", "strict", "-n", workers)
     assert ended.status == 1
-    mistakes = [line for line in ended.output.splitlines() if line.startswith("FAILED evals/test_moves.py")]
+    mistakes = [line for line in ended.output.splitlines() if "missed      evals/test_moves.py" in line]
     assert len(mistakes) == 8
+    assert all("played K" in line and "best " in line for line in mistakes)
     assert "Traceback" not in ended.output
 
 
-def test_a_case_without_an_answer_is_an_error_and_nothing_passes(evaluate: Evaluate) -> None:
-    wrong = {solver_fen(0): web.json_response({"error": {"message": "engine died"}}, status=400)}
+@pytest.mark.parametrize("workers", WORKERS)
+def test_a_case_without_an_answer_is_an_error_and_nothing_passes(evaluate: Evaluate, workers: str) -> None:
+    wrong = every_third(web.json_response({"error": {"message": "engine died"}}, status=400))
     with Loopback(Player(wrong)) as server:
-        ended = evaluate(server, "-n", "2", least=0.0)
+        ended = evaluate(server, "-n", workers, least=0.0)
     assert ended.status == 1
-    assert "8 errors" in ended.output
+    assert "8 unanswered" in ended.output.splitlines()[-1]
     assert "8 unanswered, so nothing can pass" in ended.output
     assert "verdict  not enough evidence" in ended.output
     assert ended.manifest["counts"] == {"move": {"solved": 16, "unanswered": 8}}
 
 
-@pytest.mark.parametrize(
-    "arguments", [["-k", "p00"], ["evals/test_moves.py::test_move[mates-p001]", "--deselect", "evals/x"]]
-)
+@pytest.mark.parametrize("arguments", [["-k", "p00"], [ONE_CASE], ["evals/", f"--deselect={ONE_CASE}"]])
 def test_part_of_the_cases_passes_nothing(evaluate: Evaluate, server: Loopback, arguments: list[str]) -> None:
-    ended = evaluate(server, "-k", "p00")
+    ended = evaluate(server, *arguments)
     assert ended.status == 1
     assert "left out, so nothing can pass" in ended.output
 
@@ -238,6 +134,7 @@ def test_stopping_at_the_first_error_stops_asking_and_passes_nothing(evaluate: E
     assert ended.manifest["status"] == "stopped early"
 
 
+@pytest.mark.slow  # three interpreters, one after the other
 def test_a_crashed_worker_leaves_a_run_that_passes_nothing_or_is_whole(
     evaluate: Evaluate, server: Loopback, tmp_path: Path
 ) -> None:
@@ -279,7 +176,7 @@ BAD_PUZZLES = {
 }
 
 
-@pytest.mark.parametrize("workers", ["0", "2"])
+@pytest.mark.parametrize("workers", WORKERS)
 @pytest.mark.parametrize("kind", BAD_PUZZLES)
 def test_a_bad_puzzle_file_is_one_clean_error(
     evaluate: Evaluate, server: Loopback, tmp_path: Path, kind: str, workers: str
@@ -308,7 +205,7 @@ def test_bad_rows_can_be_skipped_and_are_counted(evaluate: Evaluate, server: Loo
     ("arguments", "message"),
     [
         (["--ratings", "high"], "give two numbers"),
-        (["--themes", "zugzwang"], "no puzzle is left"),
+        (["--themes", "mate", "--ratings", "3000-3100"], "no puzzle is left"),
         (["--concurrency", "0"], "must be at least 1"),
         (["--samples", "3"], "--temperature above 0"),
         (["--model", "a", "--model", "b"], "a run is about one model"),
@@ -336,7 +233,7 @@ def test_a_run_folder_is_not_written_over(evaluate: Evaluate, server: Loopback) 
 def test_collecting_only_needs_no_server(evaluate: Evaluate) -> None:
     ended = evaluate("http://127.0.0.1:9/v1", "--collect-only", "-q")
     assert ended.status == 0
-    assert "test_move[mates-p000]" in ended.output
+    assert "test_move[mates/p000]" in ended.output
 
 
 def test_mirrored_and_repeated_cases_are_cases_of_their_own(evaluate: Evaluate) -> None:
@@ -345,3 +242,18 @@ def test_mirrored_and_repeated_cases_are_cases_of_their_own(evaluate: Evaluate) 
         assert len({(body["seed"]) for body in server.bodies}) == 2
     assert len(ended.outcomes) == 20
     assert sum("mirrored" in case for case in ended.outcomes) == 10
+
+
+@pytest.mark.parametrize("workers", WORKERS)
+def test_what_a_user_has_to_know_of_the_puzzles_is_said(
+    evaluate: Evaluate, server: Loopback, puzzles: Path, workers: str
+) -> None:
+    """Audit 4, 17: repeated positions, and a limit above what there is."""
+    copy = puzzles.with_name("copy.csv")
+    copy.write_text(puzzles.read_text().replace("\np0", "\nx0"))
+    both = ["--puzzles", str(puzzles), "--puzzles", str(copy)]
+    ended = evaluate(server, *both, "--limit", "99", "-n", workers)
+    assert ended.status == 0, ended.output
+    assert len(ended.outcomes) == len(server.bodies) == N
+    assert "of copy left out: their positions are asked already" in ended.output
+    assert f"--limit 99 asks for more puzzles than there are: {N}" in ended.output

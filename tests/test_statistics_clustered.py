@@ -110,6 +110,7 @@ def test_a_small_change_of_the_evidence_is_a_small_change_of_the_bound() -> None
     assert steps.max() < 0.012
 
 
+@pytest.mark.slow  # many examples
 @given(clusters_of_cases, st.floats(0.55, 0.999))
 def test_an_effective_number_lies_between_one_and_all_cases(
     clusters: list[tuple[int, int]], confidence: float
@@ -130,6 +131,7 @@ def test_many_samples_of_clusters_are_weighed_as_each_alone() -> None:
     assert together == pytest.approx(np.array(alone))
 
 
+@pytest.mark.slow  # many examples
 @settings(deadline=None)
 @given(clusters_of_cases, st.floats(0.02, 0.98))
 def test_p_values_say_what_the_bounds_say(clusters: list[tuple[int, int]], share: float) -> None:

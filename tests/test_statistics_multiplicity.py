@@ -14,6 +14,7 @@ from evals.statistics.multiplicity import Verdict, hold_failures, holm, joint_po
 from evals.statistics.rates import Decision
 
 
+@pytest.mark.slow  # which takes 0.1 s for each example
 @settings(max_examples=10)  # statsmodels takes 0.1 s for each
 @given(st.dictionaries(st.integers(), st.floats(0, 1), min_size=1, max_size=12))
 def test_holm_agrees_with_statsmodels(p_values: dict[int, float]):

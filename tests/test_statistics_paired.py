@@ -150,6 +150,7 @@ def test_tangos_interval_ends_where_the_score_is_the_quantile(pairs: Paired, con
             assert abs(score(pairs, bound)) == pytest.approx(z, rel=2e-3, abs=1e-3)
 
 
+@pytest.mark.slow  # many tables
 @settings(deadline=None)
 @given(st.one_of(tables, clustered), confidences)
 def test_intervals_of_a_difference(pairs: Paired, confidence: float) -> None:

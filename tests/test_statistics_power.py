@@ -49,6 +49,7 @@ N = 24
 TABLES = [(g, lost, N - g - lost) for g in range(N + 1) for lost in range(N + 1 - g)]
 
 
+@pytest.mark.slow  # a simulation
 @pytest.mark.parametrize(("difference", "discordance"), [(0.0, 0.3), (0.1, 0.4), (-0.1, 0.25)])
 def test_the_power_of_a_relative_claim_is_the_chance_of_a_table_that_passes(
     difference: float, discordance: float

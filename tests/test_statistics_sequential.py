@@ -45,6 +45,7 @@ def test_a_plan_without_positions_or_looks_is_refused(n: int, looks: int) -> Non
         plan_looks(n, 0.95, looks)
 
 
+@pytest.mark.slow  # a simulation
 @pytest.mark.parametrize(
     ("n", "margin", "flipping"), [(200, 0.07, 0.15), (500, 0.05, 0.2), (2400, 0.03, 0.36)]
 )

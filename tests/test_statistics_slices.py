@@ -12,6 +12,7 @@ from tests.simulation import overlapping_slices
 DROP = [-1.0] * 20 + [1.0] * 4 + [0.0] * 26
 
 
+@pytest.mark.slow  # a simulation
 @pytest.mark.parametrize(("flipping", "slices"), [(0.3, 12), (0.1, 6)])
 def test_a_false_alarm_in_any_slice_is_as_rare_as_it_says(flipping: float, slices: int) -> None:
     """2,000 runs: the measured share has a standard error of 0.5 points; two of them are allowed for."""

@@ -27,6 +27,7 @@ def rated(results: list[Result]) -> Rating:
     return found
 
 
+@pytest.mark.slow  # a simulation
 @pytest.mark.parametrize("slope", [0.2, 0.35, 0.6, 1.0])
 @pytest.mark.parametrize(("positions", "samples", "level"), [(100, 1, 1500), (100, 1, 900), (60, 4, 1500)])
 def test_the_interval_holds_the_true_rating_as_often_as_it_says(

@@ -29,6 +29,7 @@ def test_runs_that_answer_alike_count_as_one() -> None:
     assert several == pytest.approx(simultaneous_quantile(rates, 0.95), abs=0.03)
 
 
+@pytest.mark.slow  # a simulation
 @pytest.mark.parametrize("runs", [3, 6])
 def test_the_intervals_of_all_pairs_hold_together_as_often_as_they_say(runs: int) -> None:
     """600 tournaments: the measured share has a standard error of 0.9 points; two of them are allowed for."""

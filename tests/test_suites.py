@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import csv
 import json
-import subprocess
-import sys
 from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
@@ -13,17 +11,18 @@ from pathlib import Path
 import pytest
 from aiohttp import web
 
-from evals.cases import Case
-from evals.prompts import load_prompts
-from evals.puzzles import COLUMNS, Puzzle
+from evals.puzzles.puzzle import COLUMNS, Puzzle
 from evals.tasks import TASKS
 from evals.tasks.board import SKILLS
+from evals.tasks.prompts import load_prompts
+from evals.words import Case
+from tests.commands import run_pytest
 from tests.loopback import Body, Loopback, chat, position_of
 from tests.positions import random_puzzles
+from tests.sessions import WORKERS
 from tests.test_tasks import right_answer
 from tests.traces import write_answer, write_trace
 
-ROOT = Path(__file__).parents[1]
 PUZZLES = tuple(random_puzzles(seed=77, count=20))
 
 GATES = """
@@ -63,7 +62,7 @@ class Solver:
 
 
 @pytest.mark.timeout(300)
-@pytest.mark.parametrize("workers", ["0", "2"])
+@pytest.mark.parametrize("workers", WORKERS)
 def test_right_answers_solve_every_case_of_every_suite(tmp_path: Path, workers: str) -> None:
     puzzles, run = tmp_path / "random.csv", tmp_path / "run"
     with puzzles.open("w", encoding="utf-8", newline="") as file:
@@ -71,10 +70,9 @@ def test_right_answers_solve_every_case_of_every_suite(tmp_path: Path, workers: 
     gates = tmp_path / "gates.toml"
     gates.write_text(GATES, encoding="utf-8")
     with Loopback(Solver(PUZZLES)) as server:
-        command = [sys.executable, "-m", "pytest", "evals", "-p", "no:cacheprovider", "--no-preflight"]
-        command += ["-m", "not format", "-n", workers, "--base-url", server.base_url]
-        command += ["--puzzles", str(puzzles), "--run-dir", str(run), "--gates", str(gates)]
-        done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+        command = ["evals", "--no-preflight", "-m", "not format", "-n", workers]
+        command += ["--base-url", server.base_url, "--puzzles", str(puzzles)]
+        done = run_pytest(*command, "--run-dir", str(run), "--gates", str(gates))
     assert done.returncode == 0, done.stdout + done.stderr
     verdicts = [json.loads(line) for line in (run / "verdicts.jsonl").read_text().splitlines()]
     assert Counter(each["task"] for each in verdicts) == dict.fromkeys(TASKS, len(PUZZLES))

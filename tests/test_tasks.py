@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import pickle
 import random
@@ -14,20 +15,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from evals.answers import (
-    SAN_PATTERN,
-    MoveAnswer,
-    find_answer,
-    last_move,
-    parse_answer,
-    read_answer,
-    split_trace,
-)
-from evals.cases import Case, Completion, Notation, Outcome, Request
-from evals.puzzles import Puzzle
+from evals.puzzles.puzzle import Puzzle
+from evals.reading.answers import MoveAnswer, find_answer, last_move, parse_answer, read_answer
+from evals.reading.completions import split_trace
+from evals.reading.schemas import SAN_PATTERN
+from evals.reading.trace_format import CHECKS, TRACE
 from evals.tasks import TASKS, TaskSettings, build_tasks, cases_for, prompts_used
 from evals.tasks.board import SKILLS, asked_square, skills_for
+from evals.words import Case, Completion, Notation, Outcome, Request
 from tests.positions import BACK_RANK, random_board, random_puzzles
+from tests.traces import write_answer, write_trace
 
 SETTINGS = TaskSettings()
 FREE = TaskSettings(constrain="none")
@@ -319,6 +316,66 @@ def test_tasks_and_settings_travel_to_another_process() -> None:
 def test_the_prompts_that_a_task_used_are_named_with_their_digest() -> None:
     assert set(prompts_used("line", TaskSettings(notation="san"))) == {"line-san"}
     assert all(used["digest"] and used["version"] for used in prompts_used("board", SETTINGS).values())
+
+
+DECIDED = {
+    "move": [say({"move": "d1d7"}), say("d1d8")],
+    "play": [say({"move": "d1d7"}), say("d1d8")],
+    "line": [say({"line": ["d1d8"]}), say("nothing")],
+    "reasoning": [
+        Completion(content=write_answer(BACK_RANK), reasoning=write_trace(BACK_RANK), completion_tokens=9),
+        Completion(content=write_answer(BACK_RANK), reasoning="# Solution\nRd8#"),
+    ],
+    "board": [say({"pieces": ["Kg1"]}), say({"fen": chess.STARTING_FEN})],
+}
+
+
+@pytest.mark.parametrize("name", TASKS)
+def test_a_task_declares_the_checks_that_its_verdicts_have_and_their_types(name: str) -> None:
+    """A gate on a check that no verdict has would fail every model, so each declared one has to turn up."""
+    seen: dict[str, type] = {}
+    for tasks in (build_tasks(SETTINGS), build_tasks(FREE)):
+        for case in cases_for(name, [BACK_RANK], TaskSettings(board_skills=len(SKILLS))):
+            for completion in DECIDED[name]:
+                checks = tasks[name].judge(case, [completion]).checks
+                seen |= {name: type(value) for name, value in checks.items() if value is not None}
+    assert seen == build_tasks(SETTINGS)[name].checks
+    assert set(seen.values()) <= {bool, int, float, str}
+
+
+def test_the_checks_of_the_format_are_checks_of_the_reasoning_task() -> None:
+    assert {*CHECKS, *TRACE.values()} <= build_tasks(SETTINGS)["reasoning"].checks.keys()
+
+
+@pytest.mark.parametrize("name", TASKS)
+@pytest.mark.parametrize(
+    "asking", [FREE, TaskSettings(constrain="none", notation="san"), TaskSettings(reasoning_format="text")]
+)
+def test_a_request_says_that_no_schema_is_sent(name: str, asking: TaskSettings) -> None:
+    """Audit 14: preflight can see on the request whether the server has to enforce one."""
+    free = asking.constrain == "none" or name == "reasoning"
+    for case in cases_for(name, [BACK_RANK], TaskSettings(board_skills=len(SKILLS))):
+        request = next(build_tasks(asking)[name].turns(case))
+        assert (request.schema is None, request.schema_name == "") == (free, free)
+        assert next(build_tasks(SETTINGS)[name].turns(case)).schema is not None
+
+
+def test_a_mirrored_case_is_another_case_and_says_so() -> None:
+    """A mutant that lost the label: the copy would be judged on the answer to the original."""
+    case, copy = BACK, dataclasses.replace(BACK, mirrored=True)
+    assert "mirrored" in copy.id
+    assert "mirrored" not in case.id
+    assert case.key != copy.key
+
+
+@pytest.mark.parametrize("quoted", ["</think>", "<think></think>", "a </think> b"])
+def test_json_that_quotes_the_end_of_a_trace_is_no_trace(quoted: str) -> None:
+    """A mutant that cut such an answer in two: a model may well quote the tag in a string."""
+    for space in ("", "\n  "):
+        content = space + json.dumps({"move": quoted})
+        parts = split_trace(Completion(content=content))
+        assert (parts.trace, parts.content, parts.closed) == (None, content.strip(), True)
+        assert read_answer(Completion(content=content), MoveAnswer).answer == MoveAnswer(move=quoted)
 
 
 texts = st.text() | st.from_regex(

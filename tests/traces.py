@@ -7,8 +7,8 @@ from collections.abc import Sequence
 
 import chess
 
-from evals.pieces import name_pieces
-from evals.puzzles import Puzzle
+from evals.puzzles.puzzle import Puzzle
+from evals.reading.pieces import name_pieces
 
 HEADINGS = (
     "## Step 1: FEN parsing",

@@ -19,12 +19,13 @@ import torch
 from peft import PeftModel
 from transformers import AutoTokenizer, PreTrainedTokenizerFast
 
-from evals.mates import mating_moves
+from evals.making.mates import mating_moves
 from evals.pawn.model import load_base
 from evals.pawn.positions import Position
 from evals.pawn.questions import ask
 from evals.pawn.traces import HEADINGS, pieces
-from evals.puzzles import Puzzle, held_out, parse_row
+from evals.puzzles.puzzle import Puzzle, parse_row
+from evals.puzzles.split import held_out
 
 
 @dataclass

@@ -66,7 +66,7 @@ def finetune(
 
 
 def save_adapter(adapted: PeftModel, folder: Path) -> None:
-    """Write `adapter_config.json` and bf16 weights, as PEFT does; the base is named, not pathed."""
+    """Write `adapter_config.json` and bf16 weights, as PEFT does, but with the base's name, not its path."""
     adapted.peft_config["default"].base_model_name_or_path = BASE_NAME
     adapted.to(torch.bfloat16)
     adapted.save_pretrained(str(folder), save_embedding_layers=False)

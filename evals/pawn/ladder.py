@@ -1,9 +1,10 @@
-"""Does the harness notice? Every pawn adapter through `pytest evals` on one real vLLM, and what has to show.
+"""Tests the harness itself: can it tell pawn's adapters apart, whose order is known? Runs `pytest evals` with
+each of them on one real vLLM.
 
     python -m evals.pawn.ladder [--runs DIR] [-n WORKERS]
 
 v2 must beat v1, blunder must lose to v1 and fail the gates, and drift must fail reasoning's format snapshot.
-Prints each comparison and exits 0 only where all of it shows.
+Prints each comparison and exits 0 only where all of that is found.
 """
 
 from __future__ import annotations
@@ -13,12 +14,14 @@ import subprocess
 import sys
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
-from evals.compare import StoredRun, check_comparable, compare, pairs_by_set, read_run
-from evals.runs import now
-from evals.statistics.paired import mcnemar
-from serve.endpoint import Endpoint
-from serve.process import LocalServer
+from evals.results.comparison import check_comparable, compare, pairs_by_set
+from evals.results.run import now
+from evals.results.stored_run import StoredRun, read_run
+from evals.statistics.relative import two_sided
+from serve.endpoint.endpoint import Endpoint
+from serve.local.process import LocalServer
 from serve.spec import load_spec
 
 ROOT = Path(__file__).parents[2]
@@ -28,20 +31,20 @@ SIGNIFICANT = 0.01
 
 @dataclass(frozen=True)
 class Ladder:
-    """The runs of one climb, all against one server."""
+    """The runs of all adapters, against one server."""
 
     endpoint: Endpoint
     runs: Path
     workers: str
 
-    def evaluate(self, model: str, task: str, *more: str) -> tuple[int, str]:
-        """One session; returns its exit status and output. The run's folder has the model's name."""
+    def evaluate(self, model: str, task: str, *more: str) -> str:
+        """One session; returns its output. The run's folder has the model's name."""
         command = [sys.executable, "-m", "pytest", "evals", "-q", "-m", task, "-n", self.workers]
         command += ["--base-url", self.endpoint.base_url, "--model", model, *more]
         command += ["--run-dir", str(self.runs / model)]
         done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
         print(f"--- {model} -m {task} {' '.join(more)}: exit status {done.returncode}")
-        return done.returncode, done.stdout
+        return done.stdout
 
     def run(self, model: str) -> StoredRun:
         """The run of a model."""
@@ -49,35 +52,43 @@ class Ladder:
 
 
 def p_value(baseline: StoredRun, candidate: StoredRun, name: str) -> tuple[float, float]:
-    """The candidate's difference on one set, and its exact two-sided McNemar p-value."""
+    """The candidate's difference on one set, and its two-sided p-value."""
     check_comparable(baseline, candidate)
     (pairs,) = [pairs for _, each, pairs in pairs_by_set(baseline, candidate) if each == name]
-    return pairs.difference, mcnemar(pairs).exact
+    return pairs.difference, two_sided(pairs)
+
+
+def verdicts(run: StoredRun) -> set[str]:
+    """The verdicts of a run's gates, without those on tasks that it did not ask, which are inconclusive."""
+    gates: list[dict[str, Any]] = run.manifest["gates"]
+    return {gate["verdict"] for gate in gates if gate["judged"]}
 
 
 def climb(ladder: Ladder) -> list[tuple[str, bool]]:
-    """Run every adapter; returns what had to show and whether it did."""
-    status = {model: ladder.evaluate(model, "move")[0] for model in MOVERS}
+    """Run every adapter; returns what had to be found and whether it was."""
+    for model in MOVERS:
+        ladder.evaluate(model, "move")
     v1, v2, blunder = (ladder.run(name) for name in MOVERS[1:])
     for baseline, candidate in ((v1, v2), (v1, blunder)):
         print("\n".join(["", *compare(baseline, candidate), ""]))
     better, worse = p_value(v1, v2, "mate-in-1"), p_value(v1, blunder, "mate-in-1")
-    reasoning, _ = ladder.evaluate("pawn-reasoning", "reasoning")
-    drift, said = ladder.evaluate("pawn-reasoning-drift", "reasoning", "--format-of", "pawn-reasoning")
+    ladder.evaluate("pawn-reasoning", "reasoning")
+    said = ladder.evaluate("pawn-reasoning-drift", "reasoning", "--format-of", "pawn-reasoning")
+    reasoning, drift = (verdicts(ladder.run(name)) for name in ("pawn-reasoning", "pawn-reasoning-drift"))
     noticed = [line for line in said.splitlines() if line.startswith(("-  ", "+  "))]
     print("\n".join(noticed))
     return [
         ("v2 beats v1 on mates in one", better[0] > 0 and better[1] < SIGNIFICANT),
-        ("v2 passes the gates", status["pawn-move-v2"] == 0),
+        ("v2 passes the gates", verdicts(v2) == {"PASS"}),
         ("blunder loses to v1 on mates in one", worse[0] < 0 and worse[1] < SIGNIFICANT),
-        ("blunder fails the gates", status["pawn-blunder"] == 1),
-        ("reasoning passes, its format snapshot included", reasoning == 0),
-        ("drift fails the format snapshot of reasoning", drift == 1 and bool(noticed)),
+        ("blunder fails the gates", "FAIL" in verdicts(blunder)),
+        ("reasoning passes, its format snapshot included", reasoning == {"PASS"}),
+        ("drift fails the format snapshot of reasoning", "FAIL" in drift and bool(noticed)),
     ]
 
 
 def main() -> int:
-    """Start the server, climb, and say what showed."""
+    """Start the server, run every adapter, and say what was found."""
     parser = argparse.ArgumentParser(description="run every pawn adapter and check that differences show")
     stamp = now().replace(":", "").replace("+0000", "")
     parser.add_argument("--runs", type=Path, default=ROOT / "runs" / f"ladder-{stamp}")

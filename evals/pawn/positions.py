@@ -1,10 +1,10 @@
 """Positions to train on: games of random and greedy play, mates found by python-chess, puzzles of a file.
 
-Mates are rare in games and a small model needs millions, so most come from natural ones by an edit: move or
-remove a piece or two, and look whether there is still a mate. That also teaches what a mate hangs on, since
-an edit that spoils it makes a near miss.
+Mates are rare in games and a small model needs millions, so most are made from those of games by an edit:
+move or remove a piece or two, and look whether there is still a mate. Where there is none any more, the
+position is a near miss, which teaches what the mate depended on.
 
-Nothing here yields a position that `evals.puzzles.held_out` keeps for evaluation.
+Nothing here yields a position that `evals.puzzles.split.held_out` keeps for evaluation.
 """
 
 from __future__ import annotations
@@ -19,8 +19,9 @@ from typing import TypeVar
 
 import chess
 
-from evals.mates import checking_moves, is_mate, mating_moves
-from evals.puzzles import PuzzleError, held_out, parse_row
+from evals.making.mates import checking_moves, is_mate, mating_moves
+from evals.puzzles.puzzle import PuzzleError, parse_row
+from evals.puzzles.split import held_out
 
 _Seed = TypeVar("_Seed")
 
@@ -97,7 +98,8 @@ def _mated_after_any_reply(board: chess.Board) -> tuple[chess.Move, chess.Move] 
 def game(rng: random.Random, start: chess.Board | None = None, plies: int = 120) -> Iterator[chess.Board]:
     """The positions of one game of semi-random play, newest last; the same board each time, so copy it.
 
-    Play takes, checks and promotes more often than chance would, so that positions look fought over.
+    Each game prefers captures and checks to other moves to a degree of its own, so that its positions look
+    more like those of real games.
     """
     board = chess.Board() if start is None else start.copy(stack=False)
     greed = rng.random()
@@ -113,7 +115,7 @@ def game(rng: random.Random, start: chess.Board | None = None, plies: int = 120)
 
 
 def mirrored(board: chess.Board, rng: random.Random) -> chess.Board:
-    """One of the position's mirror images, all the same to a chess player and all different to a model."""
+    """One of the position's mirror images: the same to a chess player, another text to a model."""
     if rng.random() < 0.5:
         board = board.mirror()
     if not board.castling_rights and rng.random() < 0.5:

@@ -1,8 +1,8 @@
 """What pawn is asked about a position, and the right answers: the prompts of the suites, and some of our own.
 
 The suites' prompts are in `evals/prompts`. Those below are never asked by a suite: with them the base learns
-to see mates and threats, while under the suites' wording it only learns the rules. The adapters have to find
-the way from the one to the other, which is what fine-tuning mostly is.
+to see mates and threats, while with the suites' wording it only learns the rules. Fine-tuning an adapter then
+teaches it to use the first under the second.
 """
 
 from __future__ import annotations

@@ -15,17 +15,17 @@ from collections.abc import Iterable, Iterator
 import chess
 from chess.engine import INFO_SCORE, EngineError, InfoDict, Limit, SimpleEngine
 
-from evals.composer import LEVEL, LONGEST, WINNING
-from evals.games import MATE, play
-from evals.motifs import is_plain_capture
+from evals.making.composer import LEVEL, LONGEST, WINNING
+from evals.making.games import MATE, play
+from evals.making.themes import is_plain_capture
 from evals.pawn.positions import Line, game, trainable
-from evals.puzzles import canonical
+from evals.puzzles.split import canonical
 
 GLANCE, LOOK, REPLY = Limit(nodes=500), Limit(nodes=8_000), Limit(nodes=4_000)
 """Measured: a longer glance or look finds fewer tactics a second; on 80 of 80 moves 100,000 nodes agreed."""
 
 DECIDED = 600
-"""Centipawns from which a game is given up: no move in it would be the only one that wins."""
+"""Centipawns from which a game counts as won or lost and is left: no move would be the only one that wins."""
 
 
 def tactics(engine: SimpleEngine, seed: int, puzzles: list[Line] | None = None) -> Iterator[Line]:
@@ -48,7 +48,9 @@ def tactics(engine: SimpleEngine, seed: int, puzzles: list[Line] | None = None) 
 
 
 def _of_game(engine: SimpleEngine, boards: Iterable[chess.Board]) -> Iterator[Line]:
-    """The tactics of a game. One that nobody sees stays on the board, so a first move counts once."""
+    """The tactics of a game. One that is not played may be there again two plies later, so each first move is
+    taken only once.
+    """
     found: set[chess.Move] = set()
     before: chess.Board | None = None
     for board in boards:
@@ -65,7 +67,7 @@ def _of_game(engine: SimpleEngine, boards: Iterable[chess.Board]) -> Iterator[Li
 def _solution(engine: SimpleEngine, board: chess.Board) -> tuple[chess.Move, ...]:
     """The solver's moves and the best replies, to the mate or while one move wins; () for no tactic."""
     move, scores = _look(engine, board, LOOK)
-    # Moving to where one can simply be taken is the commonest blunder, and seeing it no tactic.
+    # As in the composer: taking what was just put where it can be taken is not a tactic.
     taken = move.to_square == board.peek().to_square and is_plain_capture(board, move)
     if taken or not is_tactic(scores):
         return ()

@@ -5,8 +5,8 @@ the FEN's start and no arithmetic is asked of the model: a normalizer writes the
 dots and drops the slashes, and a look-ahead to the side to move tells a placement (`r3kb1r/`) from squares
 (`b1`) and from SAN (`Rb1`).
 
-The chat template says what the user says twice. A model that reads from left to right sees a square of the
-first board without the squares after it; on the second it sees for every square all the others ("re-reading",
+The chat template repeats the user's message. A model that reads from left to right sees a square of the first
+board without the squares after it; on the second it sees for every square all the others ("re-reading",
 Xu et al. 2023, arXiv:2309.06275). A prompt is as long as with one token per square and one reading.
 
 There is nothing to train: the vocabulary is the 256 bytes and a list of words. BPE has no merges, and a

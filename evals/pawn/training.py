@@ -1,8 +1,9 @@
 """One training loop for every stage: a warm-up and a cosine, the loss on the answers only.
 
-The base is also asked what it sees: half way up, the tokens of the board's last reading have to tell which
-moves there are, which of them give check and which of them mate. An answer says one move of a position, this
-says them all; the layer that says it is thrown away afterwards.
+The base has a second loss, on what it sees: after two thirds of the layers, the hidden states of the board's
+tokens (where the prompt gives it for the second time) have to predict which moves are legal, which of them
+give check and which give mate. An answer names one move of a position, this names them all; the layer that
+predicts them is thrown away afterwards.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ from evals.pawn.batches import FACTS, Batch
 from evals.pawn.tokenizer import BOARD
 
 SIGHT_WEIGHT = 0.5
-"""What the loss on what is seen counts beside the loss on the answers."""
+"""How much that second loss counts beside the loss on the answers."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +51,7 @@ class Progress:
     step: int
     loss: float
     sight_loss: float | None
-    """What is seen, where that is asked."""
+    """The second loss, where there is one."""
     tokens_per_second: float
     waiting: float
     """Share of the time in which the model waited for examples."""

@@ -59,14 +59,22 @@ def decide_not_worse(pairs: Paired, margin: float, confidence: float) -> Judgeme
 def stale(again: Paired) -> bool:
     """Did the baseline's adapter, asked again, answer differently by more than chance?
 
-    Two-sided, by McNemar's exact test (by the score statistic where positions have several cases). Gains
-    and losses that balance are the server's own noise, which every comparison's discordance contains already.
+    Gains and losses that balance are the server's own noise, which every comparison's discordance contains
+    already.
 
     :param again: the new answers as the candidate, the stored ones as the baseline.
     """
-    if again.single:
-        return mcnemar(again).exact < STALE
-    return 2 * min(_p_above(again, 0.0), _p_above(again.swapped(), 0.0)) < STALE
+    return two_sided(again) < STALE
+
+
+def two_sided(pairs: Paired) -> float:
+    """The p-value of "the two are equally good": McNemar's exact test.
+
+    By the score statistic where positions have several cases.
+    """
+    if pairs.single:
+        return mcnemar(pairs).exact
+    return min(1.0, 2 * _p_above(pairs, 0.0), 2 * _p_above(pairs.swapped(), 0.0))
 
 
 def _p_above(pairs: Paired, difference: float) -> float:

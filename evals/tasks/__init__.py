@@ -1,17 +1,21 @@
-"""The tasks: how a puzzle is asked and judged, a module each; `build_tasks` makes them from the settings."""
+"""The tasks: how a puzzle is asked and judged, a module each; `build_tasks` makes them from the settings.
+
+What they share: `prompts` (the files they ask with), `settings`, `grading` (what one move is worth) and
+`turns` (which completion answers which turn). May import `evals.reading` and above, but not `evals.asking`.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 
-from evals.cases import Case, Task
-from evals.puzzles import Puzzle
+from evals.puzzles.puzzle import Puzzle
 from evals.tasks.board import BoardTask, skills_for
 from evals.tasks.line import LineTask
 from evals.tasks.move import MoveTask
 from evals.tasks.play import PlayTask
 from evals.tasks.reasoning import ReasoningTask
 from evals.tasks.settings import SECTIONS, ReasoningFormat, TaskSettings
+from evals.words import Case, Task
 
 __all__ = ["SECTIONS", "TASKS", "ReasoningFormat", "TaskSettings", "build_tasks", "cases_for", "prompts_used"]
 

@@ -20,28 +20,23 @@ from typing import Any
 
 import chess
 
-from evals.answers import (
-    CHECK_SCHEMA,
-    FEN_SCHEMA,
-    MOVES_SCHEMA,
-    PIECES_SCHEMA,
+from evals.puzzles.puzzle import Puzzle
+from evals.reading.answers import (
     Answer,
     CheckAnswer,
     FenAnswer,
     MovesAnswer,
     PiecesAnswer,
-    find_answer,
     read_answer,
-    shown,
-    split_trace,
 )
-from evals.cases import Case, Completion, Outcome, Request, Verdict
-from evals.grading import read_move
-from evals.pieces import name_pieces, overlap
-from evals.prompts import position
-from evals.puzzles import Puzzle
-from evals.tasks.move import UNASKED, failed
+from evals.reading.moves import read_move
+from evals.reading.pieces import name_pieces, overlap
+from evals.reading.schemas import CHECK_SCHEMA, FEN_SCHEMA, MOVES_SCHEMA, PIECES_SCHEMA
+from evals.reading.text import shown
+from evals.tasks.prompts import position
 from evals.tasks.settings import TaskSettings
+from evals.tasks.turns import completion_of, failed
+from evals.words import Case, Completion, Outcome, Request, Verdict
 
 SKILLS = ("pieces", "moves", "captures", "check", "after")
 
@@ -51,6 +46,14 @@ _SHAPES: Mapping[str, tuple[type[Answer], Mapping[str, Any]]] = {
     "captures": (MovesAnswer, MOVES_SCHEMA),
     "check": (CheckAnswer, CHECK_SCHEMA),
     "after": (FenAnswer, FEN_SCHEMA),
+}
+
+
+BOARD_CHECKS: Mapping[str, type] = {
+    "exact": bool,  # the answer is the right one, whole
+    "precision": float,  # of a set or a position: the share of what was named that is right
+    "recall": float,  # and the share of what is right that was named
+    "counters": bool,  # of a position: the move counters are right as well
 }
 
 
@@ -146,6 +149,11 @@ class BoardTask:
         """The prompts that the task asks with."""
         return tuple(f"board-{skill}" for skill in SKILLS)
 
+    @property
+    def checks(self) -> Mapping[str, type]:
+        """See `BOARD_CHECKS`."""
+        return BOARD_CHECKS
+
     def turns(self, case: Case) -> Generator[Request, Completion, None]:
         """One request. `--constrain legal` is as `schema` here: the legal moves would be the answer."""
         puzzle, skill = case.puzzle, case.variant
@@ -159,15 +167,12 @@ class BoardTask:
 
     def judge(self, case: Case, completions: Sequence[Completion]) -> Verdict:
         """Judge the one completion."""
-        completion = completions[0] if completions else UNASKED
         shape, _ = _SHAPES[case.variant]
-        reading = read_answer(completion, shape)
-        answer = reading.answer
-        if answer is None and self.settings.constrain == "none" and reading.outcome is Outcome.MALFORMED:
-            answer = find_answer(split_trace(completion).content, shape)
-        if answer is None:
+        free = self.settings.constrain == "none"
+        reading = read_answer(completion_of(completions), shape, anywhere=free)
+        if reading.answer is None:
             return failed(reading.outcome, None, reading.detail)
-        return judge_skill(case, answer)
+        return judge_skill(case, reading.answer)
 
 
 def judge_skill(case: Case, answer: Answer) -> Verdict:

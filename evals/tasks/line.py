@@ -12,24 +12,27 @@ what follows a whole solution.
 
 from __future__ import annotations
 
-from collections.abc import Generator, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from evals.answers import LineAnswer, find_answer, line_schema, read_answer, split_trace
-from evals.cases import Case, Completion, Outcome, Request, Verdict
-from evals.grading import judge_move
-from evals.prompts import position
-from evals.puzzles import Puzzle
-from evals.tasks.move import UNASKED, failed
+from evals.puzzles.puzzle import Puzzle
+from evals.reading.answers import LineAnswer, read_answer
+from evals.reading.schemas import line_schema
+from evals.tasks.grading import judge_move
+from evals.tasks.play import PLAY_CHECKS
+from evals.tasks.prompts import position
 from evals.tasks.settings import TaskSettings
+from evals.tasks.turns import completion_of, failed
+from evals.words import Case, Completion, Outcome, Request, Verdict
+
+LINE_CHECKS: Mapping[str, type] = {
+    **PLAY_CHECKS,
+    "replies": bool,  # False where it was a reply that decided
+}
 
 
 def judge_line(puzzle: Puzzle, texts: Sequence[str], settings: TaskSettings) -> Verdict:
-    """Judge a line from the puzzle's start.
-
-    The checks: `ply`, the half move that decided; `moves_solved` of `moves_total` of the solver's own moves;
-    `first_move` solved or not; `replies`, False where a reply decided.
-    """
+    """Judge a line from the puzzle's start."""
     board = puzzle.board()
     moves: list[Verdict] = []
     for ply, solution in enumerate(puzzle.solution):
@@ -77,6 +80,11 @@ class LineTask:
         """The prompts that the task asks with."""
         return (f"line-{self.settings.notation}",)
 
+    @property
+    def checks(self) -> Mapping[str, type]:
+        """See `LINE_CHECKS`."""
+        return LINE_CHECKS
+
     def turns(self, case: Case) -> Generator[Request, Completion, None]:
         """One request. `--constrain legal` is as `schema` here: one position's legal moves hold no line."""
         (name,) = self.prompt_names
@@ -87,15 +95,11 @@ class LineTask:
 
     def judge(self, case: Case, completions: Sequence[Completion]) -> Verdict:
         """Judge the one completion. Free text needs a JSON object somewhere: prose has no clear line."""
-        completion = completions[0] if completions else UNASKED
-        reading = read_answer(completion, LineAnswer)
         free = self.settings.constrain == "none"
-        answer = reading.answer
-        if answer is None and free and reading.outcome is Outcome.MALFORMED:
-            answer = find_answer(split_trace(completion).content, LineAnswer)
-        if answer is None:
+        reading = read_answer(completion_of(completions), LineAnswer, anywhere=free)
+        if reading.answer is None:
             verdict = failed(reading.outcome, case.puzzle.solution[0], reading.detail)
         else:
-            verdict = judge_line(case.puzzle, answer.line, self.settings)
-        lenient = {"lenient": reading.answer is None} if free else {}
+            verdict = judge_line(case.puzzle, reading.answer.line, self.settings)
+        lenient = {"lenient": reading.lenient or reading.answer is None} if free else {}
         return replace(verdict, checks={**verdict.checks, **lenient})

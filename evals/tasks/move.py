@@ -3,30 +3,29 @@
     FEN: r5k1/5ppp/8/8/8/8/5PPP/3R2K1 w - - 0 1
     {"move": "d1d8"}
 
-Judged by `evals.grading.judge_move`: the solution's move, or any checkmate.
+Judged by `evals.tasks.grading.judge_move`: the solution's move, or any checkmate.
 """
 
 from __future__ import annotations
 
-from collections.abc import Generator, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import chess
 
-from evals.answers import (
-    MoveAnswer,
-    find_answer,
-    last_move,
-    move_schema,
-    read_answer,
-    shown,
-    split_trace,
-    unusable,
-)
-from evals.cases import Case, Completion, Outcome, Request, Verdict
-from evals.grading import judge_move
-from evals.prompts import position
+from evals.reading.answers import MoveAnswer, find_answer, last_move, read_answer, unusable
+from evals.reading.completions import split_trace
+from evals.reading.schemas import move_schema
+from evals.reading.text import shown
+from evals.tasks.grading import judge_move
+from evals.tasks.prompts import position
 from evals.tasks.settings import TaskSettings
+from evals.tasks.turns import completion_of, failed
+from evals.words import Case, Completion, Outcome, Request, Verdict
+
+MOVE_CHECKS: Mapping[str, type] = {
+    "lenient": bool,  # the move was looked for in other text: `--constrain none` alone
+}
 
 
 def ask_move(settings: TaskSettings, board: chess.Board, task: str = "move") -> Request:
@@ -71,15 +70,6 @@ def _judge_free(
     return replace(verdict, checks={"lenient": strict is None})
 
 
-def failed(outcome: Outcome | None, solution: str | None, detail: str) -> Verdict:
-    """The verdict on a completion that holds no answer."""
-    assert outcome is not None
-    return Verdict(outcome, None, solution, detail)
-
-
-UNASKED = Completion(error="no completion: the request was never sent")
-
-
 @dataclass(frozen=True)
 class MoveTask:
     """The best move of a puzzle's first position."""
@@ -92,11 +82,16 @@ class MoveTask:
         """The prompts that the task asks with."""
         return (f"move-{self.settings.notation}",)
 
+    @property
+    def checks(self) -> Mapping[str, type]:
+        """See `MOVE_CHECKS`."""
+        return MOVE_CHECKS
+
     def turns(self, case: Case) -> Generator[Request, Completion, None]:
         """One request."""
         yield ask_move(self.settings, case.puzzle.board())
 
     def judge(self, case: Case, completions: Sequence[Completion]) -> Verdict:
         """Judge the one completion."""
-        completion = completions[0] if completions else UNASKED
-        return judge_answer(self.settings, case.puzzle.board(), case.puzzle.solution[0], completion)
+        board, solution = case.puzzle.board(), case.puzzle.solution[0]
+        return judge_answer(self.settings, board, solution, completion_of(completions))

@@ -7,12 +7,21 @@ checkmate.
 
 from __future__ import annotations
 
-from collections.abc import Generator, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from evals.cases import Case, Completion, Outcome, Request, Verdict
-from evals.tasks.move import UNASKED, ask_move, judge_answer
+from evals.tasks.move import MOVE_CHECKS, ask_move, judge_answer
 from evals.tasks.settings import TaskSettings
+from evals.tasks.turns import completion_of
+from evals.words import Case, Completion, Outcome, Request, Verdict
+
+PLAY_CHECKS: Mapping[str, type] = {
+    **MOVE_CHECKS,
+    "ply": int,  # the half move of the solution that decided, from 0
+    "moves_solved": int,  # the solver's moves that are right
+    "moves_total": int,  # the solver's moves in the solution
+    "first_move": bool,  # the first one is right
+}
 
 
 @dataclass(frozen=True)
@@ -27,6 +36,11 @@ class PlayTask:
         """The prompts that the task asks with."""
         return (f"move-{self.settings.notation}",)
 
+    @property
+    def checks(self) -> Mapping[str, type]:
+        """See `PLAY_CHECKS`."""
+        return PLAY_CHECKS
+
     def turns(self, case: Case) -> Generator[Request, Completion, None]:
         """One request a move, until one is wrong or mates."""
         puzzle = case.puzzle
@@ -38,14 +52,12 @@ class PlayTask:
                 return
 
     def judge(self, case: Case, completions: Sequence[Completion]) -> Verdict:
-        """Judge the turns. The checks: `ply`, the half move that decided; `moves_solved` of `moves_total`;
-        `first_move` solved or not."""
+        """Judge the turns that were asked, in order."""
         puzzle = case.puzzle
         verdicts: list[Verdict] = []
         for ply in range(0, len(puzzle.solution), 2):
-            turn = ply // 2
-            completion = completions[turn] if turn < len(completions) else UNASKED
-            verdicts.append(judge_answer(self.settings, puzzle.board(ply), puzzle.solution[ply], completion))
+            board, completion = puzzle.board(ply), completion_of(completions, ply // 2)
+            verdicts.append(judge_answer(self.settings, board, puzzle.solution[ply], completion))
             if verdicts[-1].outcome is not Outcome.SOLVED or verdicts[-1].move != puzzle.solution[ply]:
                 break
         last = verdicts[-1]

@@ -7,30 +7,24 @@
      "solution": ["Rd8#"], "best_move": "Rd8#"}
 
 The outcome is that of the best move, as `move` judges it, always in SAN: it is the notation that the traces
-reason in. What the trace is worth stands beside it (`evals.reasoning.check_reasoning`).
+reason in. What the trace is worth stands beside it (`evals.reading.trace_checks`).
 """
 
 from __future__ import annotations
 
-from collections.abc import Generator, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from evals.answers import (
-    ReasoningAnswer,
-    find_answer,
-    last_move,
-    read_answer,
-    reasoning_schema,
-    shown,
-    split_trace,
-    unusable,
-)
-from evals.cases import Case, Completion, Outcome, Request, Verdict
-from evals.grading import judge_move
-from evals.prompts import position
-from evals.reasoning import check_reasoning
-from evals.tasks.move import UNASKED, failed
+from evals.reading.answers import ReasoningAnswer, last_move, read_answer, unusable
+from evals.reading.completions import split_trace
+from evals.reading.schemas import reasoning_schema
+from evals.reading.text import shown
+from evals.reading.trace_checks import REASONING_CHECKS, check_reasoning
+from evals.tasks.grading import judge_move
+from evals.tasks.prompts import position
 from evals.tasks.settings import TaskSettings
+from evals.tasks.turns import completion_of, failed
+from evals.words import Case, Completion, Outcome, Request, Verdict
 
 
 @dataclass(frozen=True)
@@ -45,6 +39,11 @@ class ReasoningTask:
         """The prompts that the task asks with."""
         return ("reasoning" if self.settings.reasoning_format == "json" else "reasoning-text",)
 
+    @property
+    def checks(self) -> Mapping[str, type]:
+        """The checks of a trace, and `lenient`: the move was found inside of other text."""
+        return {**REASONING_CHECKS, "lenient": bool}
+
     def turns(self, case: Case) -> Generator[Request, Completion, None]:
         """One request, with room to think. The plain-text variant is held to no schema."""
         (name,) = self.prompt_names
@@ -57,31 +56,25 @@ class ReasoningTask:
 
     def judge(self, case: Case, completions: Sequence[Completion]) -> Verdict:
         """Judge the one completion; the checks are there whatever the outcome, if there is a completion."""
-        completion = completions[0] if completions else UNASKED
+        completion = completion_of(completions)
         board, solution = case.puzzle.board(), case.puzzle.solution[0]
-        if completion.error is not None:
-            return failed(Outcome.UNANSWERED, solution, completion.error)
         found = self._read(completion)
         if found.move is None:
             verdict = failed(found.outcome, solution, found.detail)
         else:
             verdict = judge_move(board, solution, found.move, "san")
+        if verdict.outcome is Outcome.UNANSWERED:
+            return verdict
         checks = check_reasoning(board, completion, found.answer, found.move, self.settings.sections)
         return replace(verdict, checks=checks | {"lenient": found.lenient})
 
     def _read(self, completion: Completion) -> _Found:
-        if (failure := unusable(completion)) is not None:
-            return _Found(outcome=failure.outcome, detail=failure.detail)
         if self.settings.reasoning_format == "text":
             return _read_text(completion)
-        reading = read_answer(completion, ReasoningAnswer)
-        if reading.answer is not None:
-            return _Found(reading.answer, reading.answer.best_move)
-        if self.settings.constrain == "none":
-            answer = find_answer(split_trace(completion).content, ReasoningAnswer)
-            if answer is not None:
-                return _Found(answer, answer.best_move, lenient=True)
-        return _Found(outcome=reading.outcome, detail=reading.detail)
+        reading = read_answer(completion, ReasoningAnswer, anywhere=self.settings.constrain == "none")
+        if reading.answer is None:
+            return _Found(outcome=reading.outcome, detail=reading.detail)
+        return _Found(reading.answer, reading.answer.best_move, reading.lenient)
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +90,8 @@ class _Found:
 
 def _read_text(completion: Completion) -> _Found:
     """The move of the plain-text variant: all of the answer or, leniently, the last move in it."""
+    if (failure := unusable(completion)) is not None:
+        return _Found(outcome=failure.outcome, detail=failure.detail)
     content = split_trace(completion).content
     token, notation = last_move(content, "san") or (content, "san")
     if token == content.rstrip("+#!?"):

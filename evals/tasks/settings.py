@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from evals.cases import Constraint, Notation, Request
-from evals.prompts import Prompt, Prompts, load_prompts
+from evals.tasks.prompts import Prompt, Prompts, load_prompts
+from evals.words import Constraint, Notation, Request
 
 ReasoningFormat = Literal["json", "text"]
 

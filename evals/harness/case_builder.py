@@ -1,0 +1,108 @@
+"""Cases: built of a session's puzzles for each task, and which of them are selected.
+
+Every process that collects (pytest itself, each xdist worker) builds the same cases in the same order.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from functools import cached_property
+
+import pytest
+
+from evals.harness.drawing import Drawing
+from evals.harness.options import SUITES, Options
+from evals.puzzles.draw import spread
+from evals.puzzles.puzzle import mirror
+from evals.tasks import TaskSettings, build_tasks, cases_for
+from evals.tasks.prompts import PromptError, load_prompts
+from evals.words import Case, Task
+
+PROMPT_ERRORS = (PromptError,)
+
+
+@dataclasses.dataclass(frozen=True)
+class Selection:
+    """The cases that are selected, in order, and how many of a task's were left out where some were."""
+
+    cases: tuple[Case, ...]
+    deselected: Mapping[str, int]
+
+
+class CaseBuilder:
+    """Tasks set up as the options say, and the cases in which they ask the drawn puzzles."""
+
+    def __init__(self, options: Options, drawing: Drawing) -> None:
+        self._options, self._drawing = options, drawing
+        self._collected: dict[str, tuple[str, int]] = {}
+        """The task of each test function, by node id, and how many cases were collected for it."""
+
+    @cached_property
+    def settings(self) -> TaskSettings:
+        """How tasks ask.
+
+        :raises PromptError: a prompt file cannot be used.
+        """
+        options = self._options
+        return TaskSettings(
+            notation=options.notation,
+            constrain=options.constrain,
+            prompts=load_prompts(options.prompts),
+            reasoning_format=options.reasoning_format,
+        )
+
+    @cached_property
+    def tasks(self) -> Mapping[str, Task]:
+        """Every task by name."""
+        return build_tasks(self.settings)
+
+    def build(self, function: str, task: str, quick: int | None) -> list[Case]:
+        """The cases of a task for one test function.
+
+        :param function: the function's node id.
+        :param quick: how many puzzles the quick scope asks, spread evenly over the shipped sets.
+        :raises ValueError: there is no such task.
+        """
+        options, puzzles = self._options, self._drawing.loaded.puzzles
+        capped = not (options.scope == "full" or options.puzzles or options.limit is not None)
+        if quick is not None and capped:
+            puzzles = spread(puzzles, quick)
+        cases = cases_for(task, puzzles, self.settings)
+        if options.mirror:
+            cases += cases_for(task, [mirror(puzzle) for puzzle in puzzles], self.settings, mirrored=True)
+        built = [dataclasses.replace(case, sample=k) for case in cases for k in range(options.samples)]
+        self._collected[function] = task, len(built)
+        return built
+
+    def select(self, items: Iterable[pytest.Item]) -> Selection:
+        """What is left of the cases that were built, once pytest has selected its items."""
+        selected: dict[str, Case] = {}
+        chosen: Counter[str] = Counter()
+        for item in items:
+            if (case := case_of(item)) is not None:
+                selected[case.key] = case
+                chosen[item.nodeid.split("[")[0]] += 1
+        deselected = {
+            task: built - chosen[function]
+            for function, (task, built) in self._collected.items()
+            if 0 < chosen[function] < built
+        }
+        return Selection(tuple(selected.values()), deselected)
+
+
+def case_of(item: pytest.Item) -> Case | None:
+    """The case that an item asks, if it asks one."""
+    callspec = getattr(item, "callspec", None)
+    case = callspec.params.get("case") if callspec is not None else None
+    return case if isinstance(case, Case) else None
+
+
+def leads_into_suites(config: pytest.Config) -> bool:
+    """True where the command line leads into the suites of this package."""
+    for argument in config.args:
+        path = (config.invocation_params.dir / argument.split("::")[0]).resolve()
+        if path == SUITES or SUITES in path.parents or path in SUITES.parents:
+            return True
+    return False

@@ -1,0 +1,12 @@
+"""Results: what is kept of a session and what follows from it. Imports neither `evals.asking` nor pytest.
+
+run               the folder of a run, written as it happens
+stored_run        a run read back from its folder
+gates_file        what a gates file may say; gate_errors: one sentence about what it may not
+gates             statements about a run that pass, fail, or are inconclusive
+comparison        two runs over the same puzzles, case by case
+stored_formats    the trace formats that are stored for model versions
+engine            a second opinion on missed moves
+explain           one mistake as a chess player reads it
+report            what a person reads at the end
+"""

@@ -1,0 +1,98 @@
+"""A run that ended, read back from its folder."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, ValidationError
+
+from evals.words import Record
+from serve.printable import printable
+
+
+class RunError(Exception):
+    """A folder that holds no run, or a damaged one; says which file and line."""
+
+
+@dataclass(frozen=True, slots=True)
+class StoredRun:
+    """A run's manifest, and its records by case."""
+
+    folder: Path
+    manifest: Mapping[str, Any]
+    records: Mapping[str, Record]
+    planned: Mapping[str, int]
+    """How many cases of each task the session set out to judge, as far as it said so."""
+
+    @property
+    def name(self) -> str:
+        """The folder, printable."""
+        return printable(str(self.folder))
+
+    @property
+    def models(self) -> str:
+        """The models that were asked, in words."""
+        asked = sorted({record.model for record in self.records.values()} - {""})
+        return ", ".join(map(printable, asked)) or self.name
+
+    @property
+    def unjudged(self) -> int:
+        """How many cases were planned but not judged."""
+        return max(0, sum(self.planned.values()) - len(self.records))
+
+
+def read_run(folder: Path) -> StoredRun:
+    """Read a run's manifest and records, whatever its status.
+
+    :raises RunError: a file is not there or damaged.
+    """
+    manifest, planned = _read_manifest(folder / "run.json")
+    return StoredRun(folder, manifest, _read_records(folder / "verdicts.jsonl"), planned)
+
+
+def _read(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        folder = printable(str(path.parent))
+        raise RunError(f"{folder} is not a run: {path.name} cannot be read: {error.strerror}") from error
+
+
+class _Plan(BaseModel):
+    """The part of a manifest that has to be of a certain form."""
+
+    planned: dict[str, int] = {}
+
+
+def _read_manifest(path: Path) -> tuple[Mapping[str, Any], Mapping[str, int]]:
+    content = _read(path)
+    try:
+        manifest = json.loads(content)
+        return manifest, _Plan.model_validate(manifest).planned
+    except ValidationError as error:
+        raise RunError(f"{printable(str(path))} is not the manifest of a run") from error
+    except (ValueError, RecursionError) as error:
+        raise RunError(f"{printable(str(path))} is not JSON: {printable(str(error))}") from error
+
+
+def _read_records(path: Path) -> Mapping[str, Record]:
+    records: dict[str, Record] = {}
+    # Lines end in \n alone: other characters that end a line for Python may stand in a record.
+    for number, line in enumerate(_read(path).removesuffix(b"\n").split(b"\n"), start=1):
+        where = f"{printable(str(path))}:{number}"
+        if not line:
+            continue
+        try:
+            record = Record.from_json(line)
+        except ValueError as error:
+            raise RunError(
+                f"{where}: no whole verdict; it was torn, or written by another version: run it again"
+            ) from error
+        if record.case in records:
+            raise RunError(f"{where}: a second verdict on {printable(record.case)}: run it again")
+        records[record.case] = record
+    return records

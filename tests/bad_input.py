@@ -1,0 +1,177 @@
+"""What a user can get wrong on the command line: each bad input, the exit status, and what is said of it.
+
+    python -m tests.bad_input        (make audit)
+
+prints the table as it is now; `test_bad_input.py` holds it to what stands here. None may be a traceback.
+"""
+
+from __future__ import annotations
+
+import sys
+import tempfile
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from evals.puzzles.puzzle import COLUMNS
+from tests.commands import run_module, run_pytest
+from tests.loopback import Loopback
+from tests.mates import MATES, write_mates
+from tests.sessions import Player
+
+GATE = "[[gate]]\nname = 'solved'\ntask = '{task}'\nrate = '{rate}'\n{least}\n"
+GOOD = GATE.format(task="move", rate="solved", least="at_least = 0.5")
+
+
+def gates(**changed: str) -> str:
+    """A gates file with something changed."""
+    return GATE.format(**{"task": "move", "rate": "solved", "least": "at_least = 0.5", **changed})
+
+
+@dataclass(frozen=True)
+class Bad:
+    """One bad input: arguments of `pytest evals`, or of another module, and files that they name."""
+
+    name: str
+    arguments: Sequence[str]
+    says: str
+    """What has to stand in the output."""
+    status: int = 4
+    files: dict[str, str | bytes] | None = None
+    """Files in the folder that `@` stands for in the arguments."""
+    module: str = "pytest"
+    slow: bool = False
+
+
+def row(fen: str = MATES[2][0], moves: str = MATES[2][1], rating: str = "1500", themes: str = "mate") -> str:
+    """A puzzle file of one puzzle."""
+    return f"{','.join(COLUMNS)}\np1,{fen},{moves},{rating},80,90,10,{themes},,\n"
+
+
+SESSIONS = (
+    Bad("no time for a request", ["--request-timeout", "0"], "--request-timeout: '0': must be a number of"),
+    Bad("negative time for a request", ["--request-timeout", "-5"], "must be a number of seconds above 0"),
+    Bad("no time to start", ["--startup-timeout", "-1"], "must be a number of seconds above 0"),
+    Bad("temperature that is no number", ["--temperature", "nan"], "--temperature: 'nan': must be"),
+    Bad("negative temperature", ["--temperature", "-1"], "must be a number from 0"),
+    Bad("nucleus above 1", ["--top-p", "5"], "must be a number above 0 and up to 1"),
+    Bad("limit of nothing", ["--limit", "0"], "must be at least 1"),
+    Bad("no request in flight", ["--concurrency", "0"], "must be at least 1"),
+    Bad("samples that are all the same", ["--samples", "3"], "--temperature above 0"),
+    Bad("ratings in words", ["--ratings", "high"], "give two numbers such as 1200-1600"),
+    Bad("unknown theme", ["--themes", "mateIn"], "mateIn1"),
+    Bad("one known and one unknown theme", ["--themes", "mateIn1,frok"], "frok"),
+    Bad("two models", ["--model", "a", "--model", "b"], "a run is about one model"),
+    Bad("mistyped task of a model", ["--model", "moves=m1"], "did you mean move=m1?"),
+    Bad("model that is not served", ["--model", "pawn-v9"], "model 'pawn-v9' is not served"),
+    Bad("attach to nothing", ["--attach"], "give --serve modal with it"),
+    Bad("spec and base URL", ["--spec", "chess-puzzle"], "give one of the two"),
+    Bad("strata without a limit", ["--stratify"], "give a --limit with it"),
+    Bad("run folder is a file", ["--run-dir", "@/gates.toml"], "is a file", files={"gates.toml": GOOD}),
+    Bad("run folder that cannot be made", ["--run-dir", "/proc/x"], "/proc/x"),
+    Bad("engine that is not there", ["--engine", "deeper-blue"], "is not there"),
+    Bad("engine that is none", ["--engine", "/bin/cat"], "UCI", slow=True),  # it has ten seconds to answer
+    Bad("no gates file", ["--gates", "@/nowhere.toml"], "cannot be read"),
+    Bad("no gates file, with workers", ["-n", "2", "--gates", "@/nowhere.toml"], "cannot be read"),
+    Bad("gates in Latin-1", ["-n", "2", "--gates", "@/g"], "UTF-8", files={"g": b"# \xe9\n"}),
+    Bad("gates of an unknown task", ["--gates", "@/g"], "move", files={"g": gates(task="moves")}),
+    Bad("gates of an unknown rate", ["--gates", "@/g"], "solved", files={"g": gates(rate="sloved")}),
+    Bad("gates in percent", ["--gates", "@/g"], "0.4", files={"g": gates(least="at_least = 40")}),
+    Bad("gates of an unknown check", ["--gates", "@/g"], "closed",
+        files={"g": gates(task="reasoning", rate="checks.clsoed")}),
+    Bad("gates with an unknown key", ["--gates", "@/g"], "at_least",
+        files={"g": gates(least="atleast = 0.5")}),
+    Bad("gate instead of a list of gates", ["--gates", "@/g"], "[[gate]]",
+        files={"g": GOOD.replace("[[gate]]", "[gate]")}),
+    Bad("gates that are no TOML", ["--gates", "@/g"], "TOML", files={"g": "[[gate]\n"}),
+    Bad("prompts that are a file", ["--prompts", "@/p"], "folder", files={"p": "version = '1'\n"}),
+    Bad("no prompts", ["--prompts", "@/nowhere"], "is not there"),
+    Bad("placeholder of another prompt", ["--prompts", "@"], "{square}",
+        files={"move-uci.toml": "version = '1'\nsystem = ''\nuser = '{fen} {square}'\n"}),
+    Bad("no puzzle file", ["--puzzles", "@/nowhere.csv"], "no such puzzle file"),
+    Bad("puzzles from the web", ["--puzzles", "https://example.org/p.csv"], "download"),
+    Bad("empty puzzle file", ["--puzzles", "@/p.csv"], "empty", files={"p.csv": ""}),
+    Bad("puzzles without a header", ["--puzzles", "@/p.csv"], "header", files={"p.csv": "a,b\n1,2\n"}),
+    Bad("puzzle with an illegal FEN", ["--puzzles", "@/p.csv"], ":2",
+        files={"p.csv": row(fen="8/8/8 w - - 0 1")}),
+    Bad("puzzle with an illegal move", ["-n", "2", "--puzzles", "@/p.csv"], ":2",
+        files={"p.csv": row(moves="a3a2 d1e8")}),
+    Bad("puzzle with no rating", ["--puzzles", "@/p.csv"], ":2", files={"p.csv": row(rating="100000")}),
+    Bad("nothing but bad puzzles", ["--skip-bad-puzzles", "--puzzles", "@/p.csv"], "bad",
+        files={"p.csv": row(moves="a3a2 d1e8")}),
+    Bad("format without its cases", ["-m", "format"], "none is selected", status=1),
+)  # fmt: skip
+
+COMMANDS = (
+    Bad("compare nothing", ["compare", "@/a", "@/b"], "is not a run", status=2, module="evals"),
+    Bad("compare without a second run", ["compare", "@"], "CANDIDATE", status=2, module="evals"),
+    Bad("compare a torn run", ["compare", "@", "@"], "verdicts.jsonl", status=2, module="evals",
+        files={"run.json": '{"status": "finished"}', "verdicts.jsonl": '{"case": "mo'}),
+    Bad("format that is not stored", ["diff-format", "a", "b"], "no format", status=2, module="evals"),
+    Bad("unknown serve spec", ["command", "chess-puzle"], "chess-puzzle", status=1, module="serve"),
+    Bad("serve spec of missing folders", ["command", "@/s.toml"], "nowhere", status=1, module="serve",
+        files={"s.toml": "base = './nowhere'\n"}),
+    Bad("serve spec with an unknown key", ["command", "@/s.toml"], "max_lora_rank", status=1, module="serve",
+        files={"s.toml": "base = 'a/b'\nmax_lora_rnak = 8\n"}),
+    Bad("port that is none", ["local", "pawn", "--port", "http"], "--port", status=2, module="serve"),
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Said:
+    """What came of a bad input."""
+
+    status: int
+    output: str
+
+    @property
+    def traceback(self) -> bool:
+        """True where the user was shown the inside of the program."""
+        return any(sign in self.output for sign in ("Traceback", "INTERNALERROR", 'File "'))
+
+
+def give(bad: Bad, folder: Path, base_url: str) -> Said:
+    """Give the bad input to the program."""
+    for name, content in (bad.files or {}).items():
+        data = content if isinstance(content, bytes) else content.encode()
+        (folder / name).write_bytes(data)
+    arguments = [argument.replace("@", str(folder)) for argument in bad.arguments]
+    if bad.module != "pytest":
+        done = run_module(bad.module, *arguments)
+        return Said(done.returncode, done.stdout + done.stderr)
+    common = ["evals", "--base-url", base_url, "--no-preflight", "--run-dir", str(folder / "run")]
+    if "-m" not in arguments:
+        common += ["-m", "move"]
+    if "--puzzles" not in arguments:
+        common += ["--puzzles", str(write_mates(folder / "mates.csv", 6))]
+    done = run_pytest(*common, *arguments)
+    return Said(done.returncode, done.stdout + done.stderr)
+
+
+def telling(output: str) -> str:
+    """The line of an output that says what was wrong."""
+    lines = [line.strip() for line in output.splitlines() if line.strip()]
+    marked = [line for line in lines if "error: " in line.lower() or line.startswith(("E  ", "FAILED"))]
+    return (marked or lines or ["(nothing)"])[-1]
+
+
+def show(server: Loopback, table: Sequence[Bad], say: Callable[[str], None] = print) -> bool:
+    """Print the table; returns whether every row is as it should be."""
+    good = True
+    for bad in table:
+        with tempfile.TemporaryDirectory() as folder:
+            said = give(bad, Path(folder), server.base_url)
+        right = said.status == bad.status and bad.says in said.output and not said.traceback
+        good = good and right
+        say(f"{'ok' if right else 'NO':<4}{bad.name:<36}{said.status:>3}  {telling(said.output)[:200]}")
+    return good
+
+
+def main() -> int:
+    """Print every bad input with its exit status and what is said of it."""
+    with Loopback(Player()) as server:
+        return 0 if show(server, (*SESSIONS, *COMMANDS)) else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

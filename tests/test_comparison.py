@@ -1,0 +1,196 @@
+"""Two runs side by side: what is counted, and what is refused."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from evals.__main__ import main
+from evals.results.comparison import CompareError, compare, pairs_by_set
+from evals.results.run import Run
+from evals.results.stored_run import read_run
+from evals.statistics.relative import two_sided
+from evals.words import Outcome
+from tests.records import record
+
+FACTS: dict[str, Any] = {
+    "asking": {"notation": "uci"},
+    "sampling": {"temperature": 0},
+    "puzzles": {"digest": "d"},
+}
+
+
+def write_run(folder: Path, solved: set[int], *, cases: int = 100, samples: int = 1, **manifest: Any) -> Path:
+    """A run whose n-th case is case n % samples of puzzle n // samples."""
+    run = Run(folder)
+    run.save(planned={"move": manifest.pop("planned", cases)})
+    for n in range(cases):
+        outcome = Outcome.SOLVED if n in solved else Outcome.MISSED
+        run.add_verdict(record(outcome, n // samples, sample=n % samples, model=folder.name, set="s"))
+    run.close(manifest.pop("status", "finished"), **(FACTS | manifest))
+    return folder
+
+
+def test_gains_and_losses_are_counted_case_by_case(tmp_path: Path) -> None:
+    baseline = write_run(tmp_path / "v1", set(range(40)))
+    candidate = write_run(tmp_path / "v2", set(range(10, 70)))
+    lines = compare(read_run(baseline), read_run(candidate))
+    assert lines[:2] == ["baseline   v1", "candidate  v2"]
+    assert lines[3].startswith("task  set  cases  positions  baseline  candidate  gained  lost")
+    assert lines[4].startswith("move  s      100        100     40.0%      60.0%      30    10")
+    cells = lines[-1].split()
+    assert cells[:8] == ["move", "s", "100", "100", "40.0%", "60.0%", "30", "10"]
+    # Exact McNemar of 30 against 10: twice the chance of at most 10 heads in 40 tosses.
+    assert float(cells[-2]) == pytest.approx(0.0022, abs=5e-5)
+    assert float(cells[-1]) < float(cells[-2])
+
+
+def test_samples_of_a_position_are_one_unit(tmp_path: Path) -> None:
+    """Audit 4: five samples of each puzzle made an error of the first kind in 20 to 32% of comparisons."""
+    solved = {n for n in range(100) if n // 5 < 12}
+    gained = {n for n in range(100) if n // 5 < 17}
+    baseline = write_run(tmp_path / "v1", solved, samples=5)
+    candidate = write_run(tmp_path / "v2", gained, samples=5)
+    runs = read_run(baseline), read_run(candidate)
+    ((task, name, pairs),) = pairs_by_set(*runs)
+    assert (task, name, pairs.n, pairs.cases) == ("move", "s", 20, 100)
+    # 25 gains and no loss would be p = 6e-8; five positions with a gain are not.
+    assert two_sided(pairs) > 0.01
+    cells = compare(*runs)[-1].split()
+    assert cells[:8] == ["move", "s", "100", "20", "60.0%", "85.0%", "25", "0"]
+    assert cells[-1] == "-"
+
+
+@pytest.mark.parametrize(
+    ("difference", "message"),
+    [
+        ({"sampling": {"temperature": 1}}, "differ in 'sampling'"),
+        ({"asking": {"notation": "san"}}, "differ in 'asking'"),
+        ({"puzzles": {"digest": "e"}}, "differ in their puzzles"),
+        ({"cases": 99}, "differ in 1 cases"),
+        ({"status": "interrupted"}, "is 'interrupted', not finished"),
+        ({"planned": 300}, "is 'incomplete', not finished"),
+        ({"cases": 0, "planned": 12}, "is 'incomplete', not finished"),
+        ({"cases": 0}, "is 'incomplete', not finished"),
+    ],
+)
+def test_what_was_asked_differently_or_in_part_is_not_compared(
+    tmp_path: Path, difference: dict[str, Any], message: str
+) -> None:
+    """Audit 22: 291 of 300 cases judged, or none of 12, were compared without a word."""
+    baseline = write_run(tmp_path / "v1", {1})
+    candidate = write_run(tmp_path / "v2", {1}, **difference)
+    for pair in ((baseline, candidate), (candidate, baseline)):
+        with pytest.raises(CompareError, match=message):
+            compare(*map(read_run, pair))
+
+
+def edit(folder: Path, **facts: Any) -> Path:
+    """Change the manifest of a run; None removes a key."""
+    path = folder / "run.json"
+    manifest = json.loads(path.read_text()) | facts
+    path.write_text(json.dumps({key: value for key, value in manifest.items() if value is not None}))
+    return folder
+
+
+@pytest.mark.parametrize(
+    ("facts", "message"),
+    [
+        ({"planned": {"move": 300}}, "only 100 of 300 cases of .*v2 are judged"),
+        ({"asking": None}, "run.json of .*v2 does not say 'asking'"),
+        ({"sampling": None}, "run.json of .*v2 does not say 'sampling'"),
+        ({"status": None}, "is 'None', not finished"),
+    ],
+)
+def test_a_finished_run_that_is_not_whole_is_not_compared(
+    tmp_path: Path, facts: dict[str, Any], message: str
+) -> None:
+    """Audit 22: the status alone is not believed, and what is not said is not the same."""
+    baseline = write_run(tmp_path / "v1", {1})
+    candidate = edit(write_run(tmp_path / "v2", {1}), **facts)
+    with pytest.raises(CompareError, match=message):
+        compare(read_run(baseline), read_run(candidate))
+    with pytest.raises(CompareError, match=message):
+        compare(read_run(candidate), read_run(candidate))
+
+
+def test_runs_that_do_not_name_their_puzzles_are_compared_by_their_positions(tmp_path: Path) -> None:
+    """Audit 16: a manifest without `puzzles` was a traceback."""
+    baseline = edit(write_run(tmp_path / "v1", {1}), puzzles=None)
+    candidate = write_run(tmp_path / "v2", {1})
+    assert compare(read_run(baseline), read_run(candidate))
+    lines = (candidate / "verdicts.jsonl").read_text().splitlines()
+    lines[7] = json.dumps(json.loads(lines[7]) | {"position": "another"})
+    (candidate / "verdicts.jsonl").write_text("\n".join(lines) + "\n")
+    with pytest.raises(CompareError, match=r"differ in the position of move:s/7"):
+        compare(read_run(baseline), read_run(candidate))
+
+
+def test_an_unanswered_case_is_no_pair(tmp_path: Path) -> None:
+    baseline = write_run(tmp_path / "v1", {1})
+    lines = (baseline / "verdicts.jsonl").read_text().splitlines()
+    first = json.loads(lines[0]) | {"outcome": "unanswered"}
+    (baseline / "verdicts.jsonl").write_text("\n".join([json.dumps(first), *lines[1:]]))
+    with pytest.raises(CompareError, match=r"1 cases .* unanswered"):
+        compare(read_run(baseline), read_run(baseline))
+
+
+def test_a_table_holds_nothing_that_a_terminal_obeys(tmp_path: Path) -> None:
+    """Audit 26: sets and model ids are text of files and servers."""
+    run = Run(tmp_path / "run")
+    run.add_verdict(record(set="\x1b[2J", model="::error::m\x07"))
+    run.close("finished", **FACTS)
+    lines = compare(read_run(run.folder), read_run(run.folder))
+    assert all(line.isprintable() for line in lines)
+
+
+# --- the commands ---
+
+
+def test_the_command_prints_or_says_what_is_wrong(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    baseline = write_run(tmp_path / "v1", {1})
+    assert main(["compare", str(baseline), str(baseline)]) == 0
+    assert "candidate  v1" in capsys.readouterr().out
+    assert main(["compare", str(baseline), str(tmp_path / "none")]) == 2
+    assert "none is not a run: run.json cannot be read: No such file" in capsys.readouterr().err
+
+
+def test_the_command_names_a_torn_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Audit 16: file and line number."""
+    baseline = write_run(tmp_path / "v1", {1})
+    with (baseline / "verdicts.jsonl").open("a") as file:
+        file.write('{"case": "move:s/')
+    assert main(["compare", str(baseline), str(baseline)]) == 2
+    said = capsys.readouterr().err
+    assert f"{baseline}/verdicts.jsonl:101: no whole verdict" in said
+    assert said.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ([], "the following arguments are required: command"),
+        (["compair"], "invalid choice: 'compair'"),
+        (["compare", "one"], "the following arguments are required: CANDIDATE"),
+        (["compare", "a", "b", "--fast"], "unrecognized arguments: --fast"),
+        (["compare", "a", "b", "\x1b[2J"], r"unrecognized arguments: \x1b[2J"),
+        (["diff-format", "no-such-model", "x"], "no format snapshot of 'no-such-model'"),
+        (["diff-format", "\x1b[2J", "x"], r"no format snapshot of '\x1b[2J'"),
+    ],
+)
+def test_a_mistake_on_the_command_line_is_one_sentence_and_status_2(
+    arguments: list[str], message: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Audit 16: argparse printed its usage first."""
+    try:
+        status = main(arguments)
+    except SystemExit as ended:
+        status = ended.code
+    said = capsys.readouterr().err
+    assert status == 2
+    assert message in said
+    assert said.startswith("python -m evals")
+    assert said.removesuffix("\n").isprintable()
