@@ -190,6 +190,8 @@ def test_the_design_effect_lies_between_samples_that_agree_and_samples_that_do_n
     tosses = [(bool(a), bool(b)) for a, b in np.random.default_rng(4).random((800, 2)) < 0.5]
     assert Paired.of(tosses, positions).design == pytest.approx(0.25, abs=0.04)
     assert Paired.of([(True, True)] * 8, [1, 2] * 4).design == 1
+    balanced = [(True, False), (False, True)] * 20
+    assert Paired.of(balanced, [n // 2 for n in range(40)]).design == 0.5
 
 
 def test_nothing_compared_bounds_nothing() -> None:

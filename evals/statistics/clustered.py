@@ -84,7 +84,7 @@ def effective_cases(successes: Floats, cases: Floats, share: float, confidence: 
     :param successes: shape (..., clusters): one row for each sample of clusters.
     :param cases: shape (clusters,), at least 1 each.
     :param share: in [0, 1].
-    :return: shape (...); at least 1, at most all cases.
+    :return: shape (...); about 1 for a single cluster, at most all cases.
     """
     total, clusters, largest = cases.sum(), float(len(cases)), cases.max()
     independent = share * (1 - share)
@@ -97,7 +97,7 @@ def effective_cases(successes: Floats, cases: Floats, share: float, confidence: 
         shrink = np.nan_to_num((_student(total, confidence) / _student(clusters, confidence)) ** 2)
         worth = np.maximum(worth * shrink, np.minimum(worth, clusters))
     thin = np.minimum((successes > 0).sum(-1), (successes < cases).sum(-1)) < ENOUGH
-    return np.maximum(1.0, np.minimum(worth, np.where(thin, clusters, total)))
+    return np.minimum(worth, np.where(thin, clusters, total))
 
 
 def _student(n: float, confidence: float) -> float:
