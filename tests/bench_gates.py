@@ -19,7 +19,7 @@ from scipy.special import bdtr
 from scipy.stats import binom
 
 from evals.statistics.clustered import p_below
-from evals.statistics.multiplicity import Verdict, hold_failures
+from evals.statistics.multiplicity import Decided, hold_failures
 from evals.statistics.paired import Paired
 from evals.statistics.power import cases_needed, guess_not_worse, power_better, power_not_worse
 from evals.statistics.rates import Decision, lower_bound, upper_bound
@@ -203,7 +203,7 @@ def several(runs: int) -> Iterator[Row]:
     kept = [
         Decision.FAIL
         in hold_failures(
-            {n: Verdict(Decision.FAIL if p < 0.05 else Decision.PASS, p, 0.95) for n, p in enumerate(row)}
+            {n: Decided(Decision.FAIL if p < 0.05 else Decision.PASS, p, 0.95) for n, p in enumerate(row)}
         ).values()
         for row in p_fails
     ]

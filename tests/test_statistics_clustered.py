@@ -85,11 +85,24 @@ def test_positions_of_very_different_size_are_not_counted_as_equals() -> None:
     cases = np.array([1000] + [1] * 20)
     draw = (cases * rng.binomial(1, 0.86, (4_000, 21))).astype(float)
     assert max(false_rates(draw, cases, 0.86)) <= 0.055 + 0.0105
+    assert rate_bounds([(1000, 1000)] + [(1, 1)] * 19 + [(0, 1)], 0.95).low == pytest.approx(0.05, abs=0.005)
 
 
 def test_samples_of_one_position_count_as_one_case() -> None:
     assert rate_bounds([(8, 8)], 0.95).low == pytest.approx(0.05)
-    assert rate_bounds([(4, 8)], 0.95).effective == 1
+    assert rate_bounds([(4, 8)], 0.95).effective == pytest.approx(1)
+
+
+def test_samples_that_all_agree_count_as_their_positions() -> None:
+    agreeing = rate_bounds([(8, 8)] * 40 + [(0, 8)] * 20, 0.95)
+    assert agreeing.low == pytest.approx(lower_bound(40, 60, 0.95), abs=1e-6)
+    assert rate_bounds([(8, 8)] * 50, 0.95).low == pytest.approx(lower_bound(50, 50, 0.95), abs=1e-6)
+
+
+def test_the_spread_of_few_positions_is_uncertain_itself() -> None:
+    """Audit 5: 24 positions that differ no more than chance are not worth quite their 96 cases."""
+    found = rate_bounds([(1, 4)] * 12 + [(3, 4)] * 12, 0.95).effective
+    assert found == pytest.approx(96 * (stats.t.ppf(0.95, 95) / stats.t.ppf(0.95, 23)) ** 2)
 
 
 def test_few_failures_are_held_at_the_number_of_positions() -> None:
@@ -115,7 +128,7 @@ def test_an_effective_number_lies_between_one_and_all_cases(
     clusters: list[tuple[int, int]], confidence: float
 ) -> None:
     found = rate_bounds(clusters, confidence)
-    assert 1 <= found.effective <= sum(cases for _, cases in clusters)
+    assert 1 - 1e-9 <= found.effective <= sum(cases for _, cases in clusters)
     assert 0 <= found.low <= found.rate <= found.high <= 1
     assert found.low < found.high
     mirrored = rate_bounds([(cases - successes, cases) for successes, cases in clusters], confidence)

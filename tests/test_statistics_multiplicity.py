@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from statsmodels.stats.multitest import multipletests
 
-from evals.statistics.multiplicity import Verdict, hold_failures, holm, joint_power
+from evals.statistics.multiplicity import Decided, hold_failures, holm, joint_power
 from evals.statistics.rates import Decision
 
 
@@ -25,7 +25,7 @@ def test_holm_agrees_with_statsmodels(p_values: dict[int, float]):
 
 def decided(*p_fails: float) -> dict[int, Decision]:
     return hold_failures(
-        {n: Verdict(Decision.FAIL if p <= 0.05 else Decision.PASS, p, 0.95) for n, p in enumerate(p_fails)}
+        {n: Decided(Decision.FAIL if p <= 0.05 else Decision.PASS, p, 0.95) for n, p in enumerate(p_fails)}
     )
 
 

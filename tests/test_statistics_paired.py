@@ -183,6 +183,17 @@ def test_samples_that_differ_tell_more_than_one_and_less_than_as_many_positions(
     assert high - low < 0.8 * (once.high - once.low)
 
 
+def test_the_design_effect_lies_between_samples_that_agree_and_samples_that_do_not() -> None:
+    cases, positions = [(n % 10 < 4, n % 10 < 3) for n in range(200)], [n % 200 for n in range(800)]
+    assert Paired.of(cases).design == 1
+    assert Paired.of(cases * 4, positions).design == pytest.approx(1)
+    tosses = [(bool(a), bool(b)) for a, b in np.random.default_rng(4).random((800, 2)) < 0.5]
+    assert Paired.of(tosses, positions).design == pytest.approx(0.25, abs=0.04)
+    assert Paired.of([(True, True)] * 8, [1, 2] * 4).design == 1
+    balanced = [(True, False), (False, True)] * 20
+    assert Paired.of(balanced, [n // 2 for n in range(40)]).design == 0.5
+
+
 def test_nothing_compared_bounds_nothing() -> None:
     assert difference_interval(Paired.of([]), 0.95) == (-1, 1)
     assert difference_interval(Paired.of([(True, False)] * 8, [1] * 8), 0.95) == (-1, 1)

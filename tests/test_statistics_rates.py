@@ -76,6 +76,12 @@ def test_a_rate_is_decided_by_its_bounds(successes: int, at_least: Decision, at_
     assert bounds(successes, 100).at_most(0.9) is at_most
 
 
+def test_a_bound_that_meets_the_threshold_decides() -> None:
+    found = RateBounds(rate=0.5, low=0.4, high=0.6, effective=70)
+    assert (found.at_least(0.4), found.at_least(0.6)) == (Decision.PASS, Decision.INCONCLUSIVE)
+    assert (found.at_most(0.6), found.at_most(0.4)) == (Decision.PASS, Decision.INCONCLUSIVE)
+
+
 def test_nothing_tried_bounds_nothing_and_decides_nothing() -> None:
     assert interval(0, 0, 0.95) == (0, 1)
     for share in (0.0, 0.5, 1.0):

@@ -25,6 +25,7 @@ table = Paired.table
         (table(300, 20, 18, 62), Decision.PASS),
         (table(20, 3, 2, 5), Decision.INCONCLUSIVE),
         (table(200, 5, 90, 105), Decision.FAIL),
+        (table(120, 30, 35, 15), Decision.INCONCLUSIVE),
         (table(0, 0, 0, 0), Decision.INCONCLUSIVE),
         (table(30, 0, 0, 0), Decision.INCONCLUSIVE),
         (table(60, 0, 0, 0), Decision.PASS),
@@ -134,4 +135,9 @@ def test_flips_that_balance_are_no_drift_and_flips_one_way_are() -> None:
 def test_samples_of_a_few_positions_are_no_drift() -> None:
     few = Paired.of([(False, True)] * 24 + [(True, True)] * 76, [n // 8 for n in range(100)])
     assert not stale(few)
+    # One-sided this one would be below 1%.
+    cases = [(False, True)] * 33 + [(True, False)] * 10 + [(True, True)] * 57
+    near = Paired.of(cases, [n // 2 for n in range(100)])
+    assert 0.005 < decide_better(near, 0.95).p_fail < 0.01
+    assert not stale(near)
     assert stale(Paired.of([(False, True)] * 30 + [(True, True)] * 70, [n // 2 for n in range(100)]))

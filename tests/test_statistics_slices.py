@@ -45,6 +45,15 @@ def test_a_slice_said_twice_costs_nothing() -> None:
     assert find_worse(values, {"a": half, "b": half})["a"].p == pytest.approx(once, abs=1e-12)
 
 
+def test_thirds_are_compared_as_exactly_as_fourths() -> None:
+    """Sums that are equal but for the order of adding are ties."""
+    whole = [-3.0] * 9 + [-1.0] * 7 + [2.0] * 6 + [1.0] * 5
+    slices = {"all": set(range(27)), "some": set(range(4, 20))}
+    found = (find_worse([value / parts for value in whole], slices) for parts in (4, 3))
+    fourths, thirds = ([each.p for each in every.values()] for every in found)
+    assert thirds == fourths
+
+
 def test_slices_without_a_flip_cost_nothing() -> None:
     values = [-1.0] * 12 + [1.0] * 5 + [0.0] * 60
     once = find_worse(values, {"a": set(range(17))})["a"].p

@@ -18,6 +18,11 @@ def test_unrelated_runs_need_tukeys_quantile(runs: int) -> None:
     assert simultaneous_quantile(rates, 0.95) == pytest.approx(expected, abs=0.04)
 
 
+def test_few_positions_need_students_quantile() -> None:
+    rates = np.array([[1.0, 0.0], [0.0, 1.0], [1.0, 1.0], [0.5, 0.0], [0.0, 0.0], [1.0, 0.5]])
+    assert simultaneous_quantile(rates, 0.95) == pytest.approx(stats.t.ppf(0.975, 5), abs=0.08)
+
+
 def test_runs_that_answer_alike_count_as_one() -> None:
     rates = (np.random.default_rng(1).random((1_000, 2)) < 0.5).astype(float)
     several = simultaneous_quantile(rates[:, [0, 0, 0, 1, 1]], 0.95)

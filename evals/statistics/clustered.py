@@ -79,27 +79,25 @@ def effective_cases(successes: Floats, cases: Floats, share: float, confidence: 
     too little of the few positions that fail altogether. It is uncertain itself, so the number is reduced by
     the squared ratio of Student's quantiles for the cases and for the clusters; not below that of clusters.
 
-    Until `ENOUGH` clusters contain a failure and as many a success, the number is at most that of the
-    clusters, counted as (sum of cases)^2 / (sum of squared cases) where they differ in size (Kish).
+    Until `ENOUGH` clusters contain a failure and as many a success, the number is at most that of clusters.
 
     :param successes: shape (..., clusters): one row for each sample of clusters.
     :param cases: shape (clusters,), at least 1 each.
     :param share: in [0, 1].
-    :return: shape (...); at least 1, at most all cases.
+    :return: shape (...); about 1 for a single cluster, at most all cases.
     """
-    total, largest = cases.sum(), cases.max()
-    distinct = total**2 / (cases**2).sum()
+    total, clusters, largest = cases.sum(), float(len(cases)), cases.max()
     independent = share * (1 - share)
     if independent > 0:
         variance = likeliest_variance(successes - share * cases, -share * largest, (1 - share) * largest)
-        worth = independent * cases.mean() ** 2 * len(cases) / np.maximum(variance, 1e-300)
+        worth = independent * cases.mean() ** 2 * clusters / np.maximum(variance, 1e-300)
     else:
-        worth = np.full(successes.shape[:-1], distinct)
-    if total > len(cases):
-        shrink = np.nan_to_num((_student(total, confidence) / _student(distinct, confidence)) ** 2)
-        worth = np.maximum(worth * shrink, np.minimum(worth, distinct))
+        worth = np.full(successes.shape[:-1], clusters)
+    if total > clusters:
+        shrink = np.nan_to_num((_student(total, confidence) / _student(clusters, confidence)) ** 2)
+        worth = np.maximum(worth * shrink, np.minimum(worth, clusters))
     thin = np.minimum((successes > 0).sum(-1), (successes < cases).sum(-1)) < ENOUGH
-    return np.maximum(1.0, np.minimum(worth, np.where(thin, distinct, total)))
+    return np.minimum(worth, np.where(thin, clusters, total))
 
 
 def _student(n: float, confidence: float) -> float:

@@ -15,7 +15,7 @@ from evals.statistics.rates import Decision
 Name = TypeVar("Name", bound=Hashable)
 
 
-class Verdict(NamedTuple):
+class Decided(NamedTuple):
     """What one gate says by itself, and how likely so bad evidence is where its claim is true."""
 
     decision: Decision
@@ -37,7 +37,7 @@ def holm(p_values: Mapping[Name, float]) -> dict[Name, float]:
     return {name: adjusted[name] for name in p_values}
 
 
-def hold_failures(gates: Mapping[Name, Verdict]) -> dict[Name, Decision]:
+def hold_failures(gates: Mapping[Name, Decided]) -> dict[Name, Decision]:
     """The gates' decisions; a FAIL that does not stand up to their number is INCONCLUSIVE (Holm's method)."""
     adjusted = holm({name: gate.p_fail for name, gate in gates.items()})
     return {

@@ -80,6 +80,19 @@ class Paired:
         """The mean of d; 0 where there is no position."""
         return math.fsum(self.values) / self.n if self.n else 0.0
 
+    @property
+    def design(self) -> float:
+        """The variance of d over that of as many single pairs of this discordance; at most 1.
+
+        A design with so many samples of n positions has about the power of n / design single pairs (Kish,
+        Survey Sampling, 1965). 1 where positions have one case, or nothing differs.
+        """
+        single = self.discordance - self.difference**2
+        if self.single or single <= 0:
+            return 1.0
+        spread = math.fsum((value - self.difference) ** 2 for value in self.values) / self.n
+        return min(1.0, max(spread / single, self.n / self.cases))
+
     def swapped(self) -> Paired:
         """The same with candidate and baseline in each other's place."""
         values = tuple(-value for value in self.values)

@@ -1,7 +1,7 @@
 """What a design can decide before a token is spent: the chance of a PASS, summed over every possible table.
 
 Exact for cases that are a position of their own. Several samples of each position are worth something between
-one case and as many; divide by the design effect of an earlier run to plan with them.
+one case and as many: divide the positions by `Paired.design` of an earlier run to plan with them.
 """
 
 from __future__ import annotations
