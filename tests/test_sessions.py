@@ -205,7 +205,7 @@ def test_bad_rows_can_be_skipped_and_are_counted(evaluate: Evaluate, server: Loo
     ("arguments", "message"),
     [
         (["--ratings", "high"], "give two numbers"),
-        (["--themes", "zugzwang"], "no puzzle is left"),
+        (["--themes", "zugzwang"], "no puzzle has the theme 'zugzwang'"),
         (["--concurrency", "0"], "must be at least 1"),
         (["--samples", "3"], "--temperature above 0"),
         (["--model", "a", "--model", "b"], "a run is about one model"),
