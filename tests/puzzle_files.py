@@ -62,7 +62,9 @@ def compress(path: Path) -> Path:
     return packed
 
 
-def write_parquet(path: Path, puzzles: Sequence[Puzzle] = PUZZLES, **columns: list[Any]) -> Path:
+def write_parquet(
+    path: Path, puzzles: Sequence[Puzzle] = PUZZLES, *, use_dictionary: bool = True, **columns: list[Any]
+) -> Path:
     """In the columns of the Lichess dataset on the Hub, numbers, lists, the game's id and no address; columns
     may be given.
     """
@@ -77,5 +79,6 @@ def write_parquet(path: Path, puzzles: Sequence[Puzzle] = PUZZLES, **columns: li
         "Themes": [list(p.themes) for p in puzzles],
         "OpeningTags": [None for _ in puzzles],
     }
-    parquet.write_table(pyarrow.table(of_lichess | columns), path)
+    table = pyarrow.table(of_lichess | columns)
+    parquet.write_table(table, path, compression="zstd", use_dictionary=use_dictionary)
     return path

@@ -160,6 +160,15 @@ def test_a_draw_from_overlapping_files_has_no_position_twice(tmp_path: Path, str
     assert len(load(paths, limit=61, seed=3, stratify=stratify).puzzles) == 60
 
 
+def test_what_was_found_is_counted_once_however_often_the_draw_is_repeated(tmp_path: Path):
+    copies = [replace(puzzle, id=f"{n}{puzzle.id}") for n in range(40) for puzzle in PUZZLES[:5]]
+    bad = [replace(puzzle, id=f"bad{puzzle.id}", fen="?") for puzzle in PUZZLES[:5]]
+    loaded = load([write_csv(tmp_path / "mine.csv", copies + bad)], limit=8, skip_bad=True)
+    (found,) = loaded.sets
+    assert len(loaded.puzzles) == 5
+    assert (found.rows, found.duplicates, found.bad, len(found.problems)) == (205, 195, 5, 5)
+
+
 def test_a_position_may_not_be_twice_in_one_file_either(tmp_path: Path):
     """Audit 4."""
     loaded = load([write_csv(tmp_path / "mine.csv", PUZZLES + _mirrored(PUZZLES[:5]))])

@@ -6,6 +6,7 @@ import csv
 import hashlib
 import json
 import os
+import random
 import subprocess
 import sys
 import tempfile
@@ -201,6 +202,11 @@ def _long_id_in_each_row(path: Path) -> Path:
     return write_parquet(path, PUZZLES * 20, PuzzleId=["x" * 20_000] * len(PUZZLES) * 20)
 
 
+def _long_ids_of_their_own(path: Path) -> Path:
+    ids_of_a_megabyte = [f"{number}".ljust(1 << 20, "x") for number in range(len(PUZZLES))]
+    return write_parquet(path, PUZZLES, use_dictionary=False, PuzzleId=ids_of_a_megabyte)
+
+
 def _many_rows(path: Path) -> Path:
     pyarrow: Any = pytest.importorskip("pyarrow")
     parquet: Any = pytest.importorskip("pyarrow.parquet")
@@ -224,6 +230,12 @@ HARMFUL: dict[str, tuple[Callable[[Path], Path], str]] = {
         lambda p: _zst(p / "x.csv.zst", HEADER, LONG_LINE),
         ":2: a line of more than 16,384 bytes",
     ),
+    "endless packed line": (
+        lambda p: _plain(
+            p / "x.csv.zst", zstandard.compress(HEADER + random.randbytes(200_000).hex().encode())[:-9]
+        ),
+        ":2: a line of more than 16,384 bytes",
+    ),
     "window": (lambda p: _zst(p / "x.csv.zst", HEADER, window_log=28), "packed with --long"),
     "long line": (lambda p: _plain(p / "x.csv", HEADER, LONG_LINE), ":2: a line of more than 16,384 bytes"),
     "long header": (lambda p: _plain(p / "x.csv", LONG_LINE, HEADER), ":1: a line of more than 16,384 bytes"),
@@ -235,6 +247,7 @@ HARMFUL: dict[str, tuple[Callable[[Path], Path], str]] = {
         lambda p: _long_id_in_each_row(p / "x.parquet"),
         "a value of more than 16,384 bytes",
     ),
+    "values of Parquet": (lambda p: _long_ids_of_their_own(p / "x.parquet"), "more than 1,000 times"),
     "rows of Parquet": (lambda p: _many_rows(p / "x.parquet"), "more than 1,000 times"),
 }
 

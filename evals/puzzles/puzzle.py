@@ -247,8 +247,6 @@ def same_solution(one: Puzzle, other: Puzzle) -> bool:
         if flip & COLOURS:
             board = board.mirror()
         if flip & WINGS:
-            if board.castling_rights:
-                continue
             board = board.transform(chess.flip_horizontal)
         if board.epd(en_passant="legal") == sought and _flipped(one.solution, flip) == other.solution:
             return True
