@@ -50,7 +50,7 @@ class Controller(Participant):
     def evaluation(self) -> Evaluation:
         """The evaluation, made on first use: `pytest tests` has none.
 
-        :raises pytest.UsageError: gates, puzzles or prompts cannot be used.
+        :raises pytest.UsageError: gates, puzzles or formats cannot be used.
         """
         if self._evaluation is None:
             options, builder = self.options, self.builder
@@ -60,10 +60,11 @@ class Controller(Participant):
                     options.gates,
                     {name: task.checks for name, task in tasks.items()},
                 )
-                facts = describe_setup(options, self.drawing.loaded, builder.settings)
+                facts = describe_setup(options, self.drawing.value, self.formats.value, builder.settings)
             except (GateError, *SETUP_ERRORS) as error:
                 raise usage_error(error) from error
             self._evaluation = Evaluation(options, tasks, gates, self.config.rootpath, facts, self._say)
+            self._evaluation.plan.not_asked.update(builder.left_out)
         return self._evaluation
 
     def _say(self, line: str) -> None:
@@ -75,11 +76,14 @@ class Controller(Participant):
     # collect
 
     def pytest_report_header(self) -> list[str]:
-        """Which gates the session is judged by."""
+        """Which gates the session is judged by, and in which formats it asks."""
         if not leads_into_suites(self.config):
             return []
         gates = self.evaluation.gates
-        return [f"gates: {printable(str(gates.path))} ({len(gates.gates)}, digest {gates.digest})"]
+        return [
+            f"gates: {printable(str(gates.path))} ({len(gates.gates)}, digest {gates.digest})",
+            *(f"format: {printable(line)}" for line in self.formats.value.lines(self.config.rootpath)),
+        ]
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_collection(self, session: pytest.Session) -> None:
@@ -89,17 +93,19 @@ class Controller(Participant):
 
     @pytest.hookimpl(optionalhook=True)
     def pytest_configure_node(self, node: Any) -> None:
-        """Tell an xdist worker where the relay listens and where the drawn puzzles are."""
+        """Tell an xdist worker where the relay listens and where puzzles and formats are."""
         if self._relay is None:
             self._relay = Relay(self._join, lambda: self.evaluation)
-        puzzles = ""
+        puzzles = formats = ""
         if leads_into_suites(self.config):
             _ = self.evaluation
             puzzles = str(self.drawing.leave_in(self._relay.folder))
+            formats = str(self.formats.leave_in(self._relay.folder))
         node.workerinput[INPUT] = {
             "address": self._relay.address,
             "key": self._relay.key,
             "puzzles": puzzles,
+            "formats": formats,
         }
 
     # plan
@@ -121,7 +127,12 @@ class Controller(Participant):
 
         :raises pytest.UsageError: there is no server to ask, no engine, or no place for the run.
         """
-        if self._evaluation is None or not self._evaluation.plan.cases:
+        if self._evaluation is None:
+            return
+        if not self._evaluation.plan.cases:
+            if self.builder.left_out and leads_into_suites(self.config):
+                reasons = "; ".join(dict.fromkeys(self.builder.left_out.values()))
+                raise usage_error(f"there is nothing to ask: {reasons}")
             return
         try:
             if self.options.engine:
@@ -139,7 +150,7 @@ class Controller(Participant):
             self.selection = self.builder.select(session.items)
             if self.selection.cases:
                 self.evaluation.plan.add(self.selection)
-                self.open()
+            self.open()
         status = "interrupted"
         try:
             outcome = yield
@@ -186,7 +197,7 @@ class Controller(Participant):
             write_summary(
                 terminalreporter,
                 self._evaluation,
-                self.drawing.loaded.notes,
+                self.drawing.value.notes,
                 self._reported.node_ids,
                 self.options,
             )

@@ -54,7 +54,7 @@ class Evaluation:
     """Plan, open, take, keep, close: in this order.
 
     :param root: the folder that `runs/` belongs in.
-    :param facts: what the manifest says of puzzles and prompts.
+    :param facts: what the manifest says of puzzles and formats.
     :param say: prints one line for the person who watches.
     """
 
@@ -161,9 +161,6 @@ class Evaluation:
     def _warn(self) -> None:
         asked = {model for task, model in self.models.items() if task not in self.plan.not_asked}
         self.warnings = [*self.gates.warnings_for(asked)]
-        board_only = {case.task for case in self.plan.asked} == {"board"}
-        if self.options.notation != "uci" and board_only:
-            self.warnings.append(f"--notation {self.options.notation} changes nothing: board answers in UCI")
         for warning in self.warnings:
             self.say(f"warning: {warning}")
 
