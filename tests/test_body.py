@@ -7,6 +7,7 @@ import dataclasses
 from evals.asking.body import Sampling, chat_body
 from evals.words import Request
 
+SPACING = {"whitespace_flexible": False, "key_separator": ": ", "item_separator": ", "}
 SCHEMA = {"type": "object", "properties": {"move": {"type": "string"}}}
 REQUEST = Request(messages=({"role": "user", "content": "FEN: x"},), max_tokens=2048)
 WITH_SCHEMA = dataclasses.replace(REQUEST, schema=SCHEMA, schema_name="move")
@@ -42,7 +43,7 @@ def test_the_schema_is_enforced_by_response_format() -> None:
     assert given["strict"] is True
     assert given["schema"] == {
         **SCHEMA,
-        "x-guidance": {"whitespace_flexible": False, "key_separator": ": ", "item_separator": ", "},
+        "x-guidance": SPACING,
     }
 
 
@@ -62,7 +63,7 @@ def test_an_old_vllm_gets_the_schema_the_only_way_that_it_enforces() -> None:
     assert "response_format" not in body
     assert body["guided_json"] == {
         **SCHEMA,
-        "x-guidance": {"whitespace_flexible": False, "key_separator": ": ", "item_separator": ", "},
+        "x-guidance": SPACING,
     }
 
 

@@ -17,7 +17,8 @@ import chess
 
 from evals.pawn.positions import Line, Position
 from evals.pawn.tokenizer import END_THINK, THINK, shipped_prompts
-from evals.pawn.traces import HEADINGS, ORDER, trace
+from evals.pawn.traces import HEADINGS, trace
+from evals.reading.pieces import ORDER
 
 _UCI_LIST = 'Answer in JSON with the moves in UCI notation, for example {"moves": ["b1a3", "b1c3"]}.'
 OWN_PROMPTS = {
