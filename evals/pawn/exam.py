@@ -125,13 +125,22 @@ def in_json(board: chess.Board, answer: str, name: str = "move") -> chess.Move:
     return board.parse_san(played)
 
 
+class _Game(chess.pgn.GameBuilder):
+    """Reads a game without logging what is wrong in it."""
+
+    def handle_error(self, error: Exception) -> None:
+        self.game.errors.append(error)
+
+
 def in_pgn(board: chess.Board, answer: str) -> chess.Move:
     """The first move of the main line of PGN movetext.
 
     :raises ValueError: where there is none.
     """
-    game = chess.pgn.read_game(io.StringIO(f'[SetUp "1"]\n[FEN "{board.fen()}"]\n\n{answer}\n'))
-    if game is None or game.errors or not game.variations:
+    game = chess.pgn.read_game(
+        io.StringIO(f'[SetUp "1"]\n[FEN "{board.fen()}"]\n\n{answer}\n'), Visitor=_Game
+    )
+    if game is None or not game.variations:
         raise ValueError(f"no legal move in PGN: {answer!r}")
     return game.variations[0].move
 
