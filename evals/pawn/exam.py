@@ -125,7 +125,7 @@ def in_json(board: chess.Board, answer: str, name: str = "move") -> chess.Move:
     return board.parse_san(played)
 
 
-class _Game(chess.pgn.GameBuilder):
+class _Game(chess.pgn.GameBuilder[chess.pgn.Game]):
     """Reads a game without logging what is wrong in it."""
 
     def handle_error(self, error: Exception) -> None:
