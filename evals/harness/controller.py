@@ -23,6 +23,7 @@ from evals.harness.worker import INPUT
 from evals.results.engine import EngineError, open_engine
 from evals.results.gates import Incidents
 from evals.results.gates_file import GateError, load_gates
+from evals.tasks.gold import GoldError
 from evals.words import Case, Outcome
 from serve.errors import ServeError
 from serve.printable import printable
@@ -63,7 +64,10 @@ class Controller(Participant):
                 facts = describe_setup(options, self.drawing.value, self.formats.value, builder.settings)
             except (GateError, *SETUP_ERRORS) as error:
                 raise usage_error(error) from error
-            self._evaluation = Evaluation(options, tasks, gates, self.config.rootpath, facts, self._say)
+            names = {task: format.name for task, format in self.formats.value.by_task.items()}
+            self._evaluation = Evaluation(
+                options, tasks, gates, self.config.rootpath, facts, self._say, names
+            )
             self._evaluation.plan.not_asked.update(builder.left_out)
         return self._evaluation
 
@@ -138,7 +142,7 @@ class Controller(Participant):
             if self.options.engine:
                 open_engine(self.options.engine).close()
             self._evaluation.open()
-        except (ServeError, EngineError, OSError) as error:
+        except (GoldError, ServeError, EngineError, OSError) as error:
             raise usage_error(error) from error
 
     @pytest.hookimpl(wrapper=True)
