@@ -104,7 +104,7 @@ def _read_heading(row: str, start: int, known: _Titles) -> _Heading | None:
                 return None
         else:
             title = head = rest[:length]
-            colon = rest[length : length + 1].strip("*_")
+            colon = ":" if rest.startswith(":", length) else ""
     end = match.end() + len(head)
     return _Heading(title, row[:end].strip(), start, start + end + len(colon))
 
