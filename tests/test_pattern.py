@@ -173,3 +173,9 @@ def test_the_last_match_is_found_behind_many_others(behind: str) -> None:
     text = "ab cd. " * 20_000 + "Nf3" + behind
     assert Pattern.compile(r"(\w+)").find(text, "last") == "Nf3"
     assert Pattern.compile(r"(\w+)").find(text, "first") == "ab"
+
+
+def test_the_last_match_is_found_whole() -> None:
+    """Also where a half of the text would start inside of it, as it does with this many blanks behind it."""
+    text = "ab cd. " * 20_000 + " " * 20_000 + "x" * 80 + " " * 22_659
+    assert Pattern.compile(r"(\w+)").find(text, "last") == "x" * 80
