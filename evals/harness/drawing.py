@@ -9,6 +9,7 @@ import pickle
 from pathlib import Path
 
 from evals.harness.options import Options
+from evals.puzzles.dialect import Dialect
 from evals.puzzles.files import PuzzleFileError
 from evals.puzzles.loading import SETS, Loaded, SelectionError, load, read_quarantine
 
@@ -61,4 +62,5 @@ class Drawing:
             skip_bad=options.skip_bad_puzzles,
             quarantine=read_quarantine(),
             stratify=options.stratify,
+            dialect=Dialect(options.columns, options.position),
         )
