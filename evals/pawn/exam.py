@@ -137,9 +137,11 @@ def in_pgn(board: chess.Board, answer: str) -> chess.Move:
 
     :raises ValueError: where there is none.
     """
-    game = chess.pgn.read_game(
-        io.StringIO(f'[SetUp "1"]\n[FEN "{board.fen()}"]\n\n{answer}\n'), Visitor=_Game
-    )
+    text = io.StringIO(f'[SetUp "1"]\n[FEN "{board.fen()}"]\n\n{answer}\n')
+    try:
+        game = chess.pgn.read_game(text, Visitor=_Game)
+    except IndexError as error:  # python-chess 1.11 closes a variation that was not opened
+        raise ValueError(f"unbalanced PGN: {answer!r}") from error
     if game is None or not game.variations:
         raise ValueError(f"no legal move in PGN: {answer!r}")
     return game.variations[0].move
