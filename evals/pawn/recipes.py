@@ -104,5 +104,6 @@ PLANS = {
     "pgn": Plan(4_000, 64 * 1024, learning_rate=4e-3),
 }
 """v1 is to be the weaker one; drift goes on from reasoning and has to unlearn a format, hence its rate.
-The prompts of `uci` and `pgn` put the two readings of the board farther apart than the base ever
-met them, which takes an adapter long to make up for: after 1,000 steps at 2e-3 they were still the weaker ones."""
+The prompts of `uci` and `pgn` put the two readings of the board farther apart than the base ever met them,
+which takes an adapter long to make up for: after 1,000 steps at 2e-3 they were the weaker ones.
+"""
