@@ -105,5 +105,5 @@ PLANS = {
 }
 """v1 is to be the weaker one; drift goes on from reasoning and has to unlearn a format, hence its rate.
 The prompts of `uci` and `pgn` put the two readings of the board farther apart than the base ever met them,
-which takes an adapter long to make up for: after 1,000 steps at 2e-3 they were the weaker ones.
+which takes an adapter long to make up for: after 1,000 and 1,200 steps at 2e-3 they were weaker.
 """
