@@ -16,10 +16,12 @@ from pathlib import Path
 from evals.puzzles.puzzle import COLUMNS
 from tests.commands import run_module, run_pytest
 from tests.loopback import Loopback
-from tests.mates import MATES, write_mates
+from tests.mates import MATES, solver_fen, write_mates
 from tests.sessions import Player
 
 GATE = "[[gate]]\nname = 'solved'\ntask = '{task}'\nrate = '{rate}'\n{least}\n"
+FORMAT = "[move]\nuser = '{fen}'\nanswer = 'uci'\n"
+CUE = "{ shape = 'regex', notation = 'uci', pattern = 'm.*', template = 'm {answer}' }"
 GOOD = GATE.format(task="move", rate="solved", least="at_least = 0.5")
 
 
@@ -84,10 +86,26 @@ SESSIONS = (
     Bad("gate instead of a list of gates", ["--gates", "@/g"], "[[gate]]",
         files={"g": GOOD.replace("[[gate]]", "[gate]")}),
     Bad("gates that are no TOML", ["--gates", "@/g"], "TOML", files={"g": "[[gate]\n"}),
-    Bad("prompts that are a file", ["--prompts", "@/p"], "folder", files={"p": "version = '1'\n"}),
-    Bad("no prompts", ["--prompts", "@/nowhere"], "is not there"),
-    Bad("placeholder of another prompt", ["--prompts", "@"], "{square}",
-        files={"move-uci.toml": "version = '1'\nsystem = ''\nuser = '{fen} {square}'\n"}),
+    Bad("no format", ["--format", "@/nowhere.toml"], "cannot be read"),
+    Bad("unknown shipped format", ["--format", "defualt"], "shipped are default, san, text"),
+    Bad("format with an unknown key", ["--format", "@/f.toml"], "did you mean 'system'?",
+        files={"f.toml": f"{FORMAT}sytem = 'x'\n"}),
+    Bad("format with an unknown shape", ["-n", "2", "--format", "@/f.toml"], "f.toml:3",
+        files={"f.toml": FORMAT.replace("'uci'", "'usi'")}),
+    Bad("placeholder of another question", ["--format", "@/f.toml"], "{square}",
+        files={"f.toml": FORMAT.replace("{fen}", "{fen} {square}")}),
+    Bad("pattern without a group", ["--format", "@/f.toml"], "group",
+        files={"f.toml": FORMAT.replace("'uci'", CUE)}),
+    Bad("format that cannot score its own answers", ["--format", "@/f.toml"], "cannot score its own",
+        files={"f.toml": FORMAT.replace("'uci'", CUE.replace("m.*", "m (..)"))}),
+    Bad("format that does not ask what is selected", ["--format", "@/f.toml", "-m", "line"],
+        "there is nothing to ask", files={"f.toml": FORMAT}),
+    Bad("format that does not ask it, with workers", ["-n", "2", "--format", "@/f.toml", "-m", "line"],
+        "there is nothing to ask", files={"f.toml": FORMAT}),
+    Bad("last move of puzzles without one", ["--format", "@/f.toml", "--puzzles", "@/p.csv",
+        "--position", "solver"], "{last_move}",
+        files={"f.toml": FORMAT.replace("{fen}", "{fen} {last_move}"),
+               "p.csv": row(fen=solver_fen(2), moves=MATES[2][1].split()[1])}),
     Bad("no puzzle file", ["--puzzles", "@/nowhere.csv"], "no such puzzle file"),
     Bad("puzzles from the web", ["--puzzles", "https://example.org/p.csv"], "download"),
     Bad("empty puzzle file", ["--puzzles", "@/p.csv"], "empty", files={"p.csv": ""}),

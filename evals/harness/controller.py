@@ -64,9 +64,8 @@ class Controller(Participant):
                 facts = describe_setup(options, self.drawing.value, self.formats.value, builder.settings)
             except (GateError, *SETUP_ERRORS) as error:
                 raise usage_error(error) from error
-            names = {task: format.name for task, format in self.formats.value.by_task.items()}
             self._evaluation = Evaluation(
-                options, tasks, gates, self.config.rootpath, facts, self._say, names
+                options, tasks, gates, self.config.rootpath, facts, self._say, self.formats.value
             )
             self._evaluation.plan.not_asked.update(builder.left_out)
         return self._evaluation

@@ -14,6 +14,7 @@ from evals.asking.body import chat_body
 from evals.asking.broker import Answered, Broker, BrokerClosedError
 from evals.asking.client import Client
 from evals.harness.case_builder import Selection
+from evals.harness.formats import Formats
 from evals.harness.manifest import VERSIONS_OF
 from evals.harness.options import Options
 from evals.harness.served import Asked, Checked, Say, Served, check_models, serving
@@ -57,7 +58,6 @@ class Evaluation:
     :param root: the folder that `runs/` belongs in.
     :param facts: what the manifest says of puzzles and formats.
     :param say: prints one line for the person who watches.
-    :param format_names: the format of each task, for messages.
     """
 
     def __init__(
@@ -68,10 +68,10 @@ class Evaluation:
         root: Path,
         facts: Mapping[str, Any],
         say: Say,
-        format_names: Mapping[str, str],
+        formats: Formats,
     ) -> None:
         self.options, self.tasks, self.gates, self.root = options, tasks, gates, root
-        self.facts, self.say, self.format_names = facts, say, format_names
+        self.facts, self.say, self.formats = facts, say, formats
         self.plan = Plan()
         self.models: dict[str, str] = {}
         self.run: runs.Run | None = None
@@ -145,7 +145,7 @@ class Evaluation:
         for case in self.plan.asked:
             by_task.setdefault(case.task, []).append(case)
         for task, cases in by_task.items():
-            check_gold(self.tasks[task], cases, self.format_names.get(task, ""))
+            check_gold(self.tasks[task], cases, self.formats.by_task[task].name)
 
     def _claim(self) -> runs.Run:
         try:
@@ -173,7 +173,7 @@ class Evaluation:
 
     def _warn(self) -> None:
         asked = {model for task, model in self.models.items() if task not in self.plan.not_asked}
-        self.warnings = [*self.gates.warnings_for(asked)]
+        self.warnings = [*self.formats.notes, *self.gates.warnings_for(asked)]
         for warning in self.warnings:
             self.say(f"warning: {warning}")
 
