@@ -19,6 +19,7 @@ from tests.records import record
 FACTS: dict[str, Any] = {
     "asking": {"notation": "uci"},
     "sampling": {"temperature": 0},
+    "grading": 1,
     "puzzles": {"digest": "d"},
 }
 

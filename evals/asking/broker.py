@@ -117,9 +117,26 @@ class Broker:
         return entry.future.result()
 
     def take_all(self, task: str) -> Sequence[Answered]:
-        """Every planned case of `task` with its completions, in plan order, once the last has arrived."""
+        """Every planned case of `task` with its completions, in plan order, once the last has arrived.
+
+        Those that a baseline is asked are not among them.
+        """
         with self._lock:
-            entries = [entry for entry in self._entries.values() if entry.case.task == task]
+            entries = [
+                each for each in self._entries.values() if each.case.task == task and not each.case.asked_of
+            ]
+        return [(entry.case, entry.future.result()) for entry in entries]
+
+    def take_from(self, baseline: str, *, wait: bool) -> Sequence[Answered]:
+        """Every planned case that this baseline is asked, with its completions, in plan order.
+
+        :param wait: False leaves out what has not arrived, instead of waiting for it.
+        :raises BrokerClosedError: the session ended before a case was asked that was waited for.
+        """
+        with self._lock:
+            entries = [entry for entry in self._entries.values() if entry.case.asked_of == baseline]
+        if not wait:
+            entries = [each for each in entries if each.future.done() and not each.future.exception()]
         return [(entry.case, entry.future.result()) for entry in entries]
 
     def close(self) -> None:

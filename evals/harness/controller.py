@@ -12,6 +12,7 @@ import pytest
 
 from evals.asking.broker import Source
 from evals.asking.relay import Relay
+from evals.harness.against import Against
 from evals.harness.case_builder import Selection, leads_into_suites
 from evals.harness.evaluation import Evaluation
 from evals.harness.manifest import describe_setup
@@ -21,8 +22,10 @@ from evals.harness.reports import UNDECIDED, gate_reports, read_property, read_r
 from evals.harness.summary import write_summary
 from evals.harness.worker import INPUT
 from evals.results.engine import EngineError, open_engine
+from evals.results.exit_status import is_whole, status_of
 from evals.results.gates import Incidents
 from evals.results.gates_file import GateError, load_gates
+from evals.results.stored_run import RunError
 from evals.words import Case, Outcome
 from serve.errors import ServeError
 from serve.printable import printable
@@ -60,10 +63,12 @@ class Controller(Participant):
                     options.gates,
                     {name: task.checks for name, task in tasks.items()},
                 )
+                against = Against.read(options)
                 facts = describe_setup(options, self.drawing.loaded, builder.settings)
-            except (GateError, *SETUP_ERRORS) as error:
+            except (GateError, RunError, *SETUP_ERRORS) as error:
                 raise usage_error(error) from error
-            self._evaluation = Evaluation(options, tasks, gates, self.config.rootpath, facts, self._say)
+            root = self.config.rootpath
+            self._evaluation = Evaluation(options, tasks, gates, root, facts, self._say, against)
         return self._evaluation
 
     def _say(self, line: str) -> None:
@@ -79,7 +84,8 @@ class Controller(Participant):
         if not leads_into_suites(self.config):
             return []
         gates = self.evaluation.gates
-        return [f"gates: {printable(str(gates.path))} ({len(gates.gates)}, digest {gates.digest})"]
+        judged_by = f"gates: {printable(str(gates.path))} ({len(gates.gates)}, digest {gates.digest})"
+        return [judged_by, *self.evaluation.against.header()]
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_collection(self, session: pytest.Session) -> None:
@@ -177,8 +183,23 @@ class Controller(Participant):
             return
         session.testscollected += len(results)
         for result in results:
-            for report in gate_reports(result, evaluation.gates.path, self.config.rootpath):
+            excused = self.options.inconclusive == "pass" and is_whole(results)
+            for report in gate_reports(result, evaluation.gates.path, self.config.rootpath, excused):
                 self.config.hook.pytest_runtest_logreport(report=report)
+
+    @pytest.hookimpl(wrapper=True, tryfirst=True)
+    def pytest_sessionfinish(self, session: pytest.Session) -> Generator[None]:
+        """Tell what could not be decided from what failed, by the exit status."""
+        # Last of all, because syrupy joins its own status to the session's by a bitwise or.
+        yield
+        evaluation = self._evaluation
+        if evaluation is None or not evaluation.results:
+            return
+        status = status_of(evaluation.results, self.options.inconclusive)
+        if session.exitstatus == pytest.ExitCode.TESTS_FAILED and status:
+            session.exitstatus = status
+        if session.exitstatus == pytest.ExitCode.OK and evaluation.not_blessed:
+            session.exitstatus = pytest.ExitCode.TESTS_FAILED
 
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
         """Print outcomes, gates and the verdict."""

@@ -13,15 +13,20 @@ from typing import Any
 from evals.asking.body import chat_body
 from evals.asking.broker import Answered, Broker, BrokerClosedError
 from evals.asking.client import Client
+from evals.harness.against import Against, stored_run
 from evals.harness.case_builder import Selection
 from evals.harness.manifest import VERSIONS_OF
 from evals.harness.options import Options
 from evals.harness.served import Asked, Checked, Say, Served, check_models, serving
 from evals.puzzles.puzzle import Puzzle
 from evals.results import run as runs
+from evals.results.baseline_place import place_of
+from evals.results.baselines import bless, why_not_blessed
 from evals.results.gates import GateResult, Incidents, Planned, judge_gates, overall
 from evals.results.gates_file import GatesFile
-from evals.words import Case, Completion, Record, Request, Task
+from evals.results.planning import plan_lines
+from evals.results.relative_gates import Baseline, discordance_by_task
+from evals.words import GRADING, Case, Completion, Record, Request, Task
 from serve.endpoint.endpoint import Endpoint, ServedModel
 from serve.spec import load_spec
 
@@ -56,6 +61,7 @@ class Evaluation:
     :param root: the folder that `runs/` belongs in.
     :param facts: what the manifest says of puzzles and prompts.
     :param say: prints one line for the person who watches.
+    :param against: what the run is held against; nothing unless given.
     """
 
     def __init__(
@@ -66,18 +72,26 @@ class Evaluation:
         root: Path,
         facts: Mapping[str, Any],
         say: Say,
+        against: Against | None = None,
     ) -> None:
         self.options, self.tasks, self.gates, self.root = options, tasks, gates, root
-        self.facts, self.say = facts, say
+        self.facts, self.say, self.against = facts, say, against or Against()
         self.plan = Plan()
         self.models: dict[str, str] = {}
         self.run: runs.Run | None = None
         self.results: list[GateResult] = []
         self.warnings: list[str] = []
         self.seconds = 0.0
+        self.blessed: str | None = None
+        """What became of `--bless`, in words; None without it."""
         self._stack = contextlib.ExitStack()
         self._broker: Broker | None = None
         self._opened = 0.0
+
+    @property
+    def not_blessed(self) -> bool:
+        """True where `--bless` was given and the run was not kept."""
+        return self.options.bless is not None and not (self.blessed or "").startswith("blessed")
 
     # A source of completions, so that an evaluation can be given to tests directly.
 
@@ -126,12 +140,16 @@ class Evaluation:
             chosen = {task: served.choose(self.options, task) for task in self.plan.planned.counts()}
             self.models = {task: model.id for task, model in chosen.items()}
             checked = self._preflight(served.endpoint, chosen)
+            checked = self._preflight_baseline(served.endpoint, checked)
         except BaseException as error:
             self.run.close("not started", error=str(error))
             raise
         self.plan.not_asked.update(checked.not_asked)
         self._warn()
         self._describe(served, chosen, checked)
+        for line in plan_lines(self.gates.gates, self.plan.planned, self.against.rivals):
+            self.say(f"plan: {line}")
+        self.against.open(folder, self.plan.asked, served.endpoint, chosen, self.run.manifest)
         self._start_broker(served.endpoint, checked)
 
     def _claim(self) -> runs.Run:
@@ -148,13 +166,28 @@ class Evaluation:
         spec = None if options.base_url or options.model else load_spec(options.spec)
         return options.model or (spec.model_for("default") if spec else None) or "attached"
 
+    def _preflight_baseline(self, endpoint: Endpoint, checked: Checked) -> Checked:
+        """Check the model of `--baseline-model` for the tasks that the candidate is asked.
+
+        What it cannot be asked is left out of its cases, not of the candidate's.
+        """
+        if (model := self.against.live_model(endpoint)) is None:
+            return checked
+        tasks = [task for task in self.models if task not in checked.not_asked]
+        found = self._preflight(endpoint, dict.fromkeys(tasks, model))
+        self.against.not_asked.update(found.not_asked)
+        checks = [*checked.checks, *found.checks]
+        return dataclasses.replace(checked, checks=checks, schema_by={**checked.schema_by, **found.schema_by})
+
     def _preflight(self, endpoint: Endpoint, chosen: Mapping[str, ServedModel]) -> Checked:
         """Check each model once for each way in which its tasks ask."""
         if self.options.no_preflight:
             return Checked()
         first = {case.task: case for case in reversed(self.plan.cases.values())}
         asked = [
-            Asked(task, chosen[task], next(self.tasks[task].turns(case))) for task, case in first.items()
+            Asked(task, chosen[task], next(self.tasks[task].turns(case)))
+            for task, case in first.items()
+            if task in chosen
         ]
         return check_models(endpoint, asked, self.options, self.say)
 
@@ -180,6 +213,7 @@ class Evaluation:
             preflight=checked.checks,
             sampling=dataclasses.asdict(options.sampling) | {"samples": options.samples},
             **self.facts,
+            grading=GRADING,
             gates_file={"path": str(self.gates.path), "digest": self.gates.digest},
             planned=planned.counts(),
             deselected=planned.deselected,
@@ -204,28 +238,32 @@ class Evaluation:
             concurrency=options.concurrency,
             timeout=options.request_timeout,
         )
-        contexts = {task: endpoint.context_of(model) for task, model in self.models.items()}
+        against = self.against
+        contexts = {model.id: endpoint.context_of(model.id) for model in endpoint.models}
 
         async def ask(case: Case, request: Request) -> Completion:
-            model = self.models[case.task]
+            model = against.model_of(case) if case.asked_of else self.models[case.task]
             body = chat_body(
                 request,
                 model,
                 options.sampling,
                 sample=case.sample,
                 vllm=endpoint.is_vllm,
-                context=contexts[case.task],
+                context=contexts[model],
                 schema_by=checked.schema_by.get(model, "response_format"),
             )
             return await client.ask(body)
 
         def record(case: Case, turn: int, completion: Completion) -> None:
-            run.add_completion(case, turn, completion, self.models[case.task])
+            if case.asked_of:
+                against.record(case, turn, completion)
+            else:
+                run.add_completion(case, turn, completion, self.models[case.task])
 
         self._broker = Broker(
             ask, self.tasks, concurrency=options.concurrency, record=record, close=client.close
         )
-        self._broker.plan(self.plan.asked)
+        self._broker.plan(against.interleave(self.plan.asked))
 
     def keep(self, record: Record) -> None:
         """Keep a record, as it arrives from whoever judged the case."""
@@ -234,17 +272,49 @@ class Evaluation:
 
     def close(self, status: str, incidents: Incidents) -> list[GateResult]:
         """Judge the gates, write the last of the run, and stop the server. Safe to call twice."""
-        if self._broker is not None:
-            self._broker.close()
-        if self.run is not None and self._broker is not None and not self.results:
-            planned = self.plan.planned
-            self.results = judge_gates(self.gates, self.run.records, planned, incidents)
-            self.seconds = time.monotonic() - self._opened
-            self.run.close(
-                status,
-                verdict=overall(self.results).value,
-                gates=[dataclasses.asdict(result) for result in self.results],
-                seconds=round(self.seconds, 1),
-            )
+        broker, run = self._broker, self.run
+        if broker is not None and run is not None and not self.results:
+            if status == "finished":
+                for name in self.against.asked:
+                    broker.take_from(name, wait=True)
+            broker.close()
+            self.against.judge(status, self.tasks, lambda name: broker.take_from(name, wait=False))
+            self._judge(run, status, incidents)
+        elif broker is not None:
+            broker.close()
         self._stack.close()
         return self.results
+
+    def _judge(self, run: runs.Run, status: str, incidents: Incidents) -> None:
+        """Judge the gates, close the run, and bless it where that was asked for."""
+        planned = self.plan.planned
+        baselines = self.against.baselines(stored_run(run, planned.counts()), planned.tasks)
+        self.results = judge_gates(self.gates, run.records, planned, incidents, baselines)
+        self.seconds = time.monotonic() - self._opened
+        run.close(
+            status,
+            verdict=overall(self.results).value,
+            gates=[dataclasses.asdict(result) for result in self.results],
+            baselines={each.name: dict(each.unfit) for each in baselines},
+            seconds=round(self.seconds, 1),
+        )
+        if self.options.bless is not None:
+            self.blessed = self._bless(run, baselines)
+
+    def _bless(self, run: runs.Run, baselines: Sequence[Baseline]) -> str:
+        """Keep the run as a baseline; returns what became of it, in words."""
+        place = place_of(self.options.bless or "")
+        assert place is not None
+        if (why := why_not_blessed(run.manifest["status"], self.results)) is not None:
+            return f"not blessed: {why}"
+        try:
+            compared = discordance_by_task(baselines[0], run.records) if baselines else {}
+            bless(
+                stored_run(run, self.plan.planned.counts()),
+                place,
+                tried=self.options.tried,
+                compared=compared,
+            )
+        except OSError as error:
+            return f"not blessed: {place} cannot be written: {error.strerror}"
+        return f"blessed as {place}"

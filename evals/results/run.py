@@ -96,6 +96,10 @@ class Run:
         draft.write_text(text + "\n", encoding="utf-8")
         draft.replace(self.folder / "run.json")
 
+    def read_back(self) -> dict[str, Any]:
+        """The manifest as a reader of run.json gets it."""
+        return json.loads(json.dumps(strict(self.manifest)))
+
     def close(self, status: str, **facts: Any) -> None:
         """Write the last manifest with the counts of each task's outcomes, and close the files.
 
