@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 
 from evals.__main__ import main
-from evals.results.comparison import CompareError, compare, pairs_by_set
+from evals.results.comparable import CompareError
+from evals.results.comparison import compare, pairs_by_set
 from evals.results.run import Run
 from evals.results.stored_run import read_run
 from evals.statistics.relative import two_sided

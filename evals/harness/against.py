@@ -21,7 +21,7 @@ from evals.asking.broker import Answered
 from evals.harness.options import RECHECKED, Options
 from evals.results.baseline_place import find_baseline
 from evals.results.baselines import read_baseline
-from evals.results.comparison import baseline_for, recheck_line
+from evals.results.comparable import baseline_for, recheck_line
 from evals.results.planning import Rival
 from evals.results.relative_gates import Baseline
 from evals.results.run import Run
@@ -217,24 +217,34 @@ class Against:
                 asked.run.add_verdict(Record.of(own, verdict, self.model_of(case)))
             asked.run.close(status)
 
-    def baselines(self, candidate: StoredRun, tasks: Sequence[str]) -> list[Baseline]:
-        """The baselines as gates read them; says of each what a reader has to know."""
+    def answers(self) -> dict[str, StoredRun]:
+        """The runs of the baselines that were asked in this session, by name."""
+        return {name: asked.stored() for name, asked in self.asked.items()}
+
+    def baselines(
+        self, candidate: StoredRun, tasks: Sequence[str], answers: Mapping[str, StoredRun]
+    ) -> list[Baseline]:
+        """The baselines as gates read them; says of each what a reader has to know.
+
+        :param tasks: the tasks that the candidate was asked.
+        :param answers: see `answers`.
+        """
         found: list[Baseline] = []
         for name, run in self.stored.items():
             stale = None
-            if (again := self.asked.get(name)) is not None:
-                line, stale = recheck_line(name, run, again.stored())
+            if (again := answers.get(name)) is not None:
+                line, stale = recheck_line(name, run, again)
                 self.lines.append(line)
             baseline, notes = baseline_for(name, run, candidate, tasks, {"": stale} if stale else {})
             self.lines += notes
             found.append(baseline)
         if self.live is not None:
             unfit = {task: f"{self.live} was not asked: {why}" for task, why in self.not_asked.items()}
-            asked = self.asked.get(self.live)
+            asked = answers.get(self.live)
             if asked is None:
                 found.append(Baseline(self.live, {}, {"": "it was asked nothing", **unfit}))
             else:
-                baseline, notes = baseline_for(self.live, asked.stored(), candidate, tasks, unfit)
+                baseline, notes = baseline_for(self.live, asked, candidate, tasks, unfit)
                 self.lines += notes
                 found.append(baseline)
         return found

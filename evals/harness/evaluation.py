@@ -18,7 +18,7 @@ from evals.harness.case_builder import Selection
 from evals.harness.manifest import VERSIONS_OF
 from evals.harness.options import Options
 from evals.harness.served import Asked, Checked, Say, Served, check_models, serving
-from evals.puzzles.puzzle import Puzzle
+from evals.puzzles.puzzle import Puzzle, mirror
 from evals.results import run as runs
 from evals.results.baseline_place import place_of
 from evals.results.baselines import bless, why_not_blessed
@@ -222,9 +222,11 @@ class Evaluation:
             versions=runs.versions(*VERSIONS_OF),
             git=runs.git_state(self.root),
         )
-        puzzles: dict[tuple[str, str], Puzzle] = {
-            (case.puzzle.set, case.puzzle.id): case.puzzle for case in planned.cases
-        }
+        # As the sets have them: of a mirrored copy the original, should it not be asked itself.
+        puzzles: dict[tuple[str, str], Puzzle] = {}
+        for case in sorted(planned.cases, key=lambda case: case.mirrored):
+            original = mirror(case.puzzle) if case.mirrored else case.puzzle
+            puzzles.setdefault((original.set, original.id), original)
         runs.write_puzzles(self.run.folder, puzzles.values())
         if self.run.folder.parent == self.root / "runs":
             runs.point_latest(self.run.folder)
@@ -288,7 +290,8 @@ class Evaluation:
     def _judge(self, run: runs.Run, status: str, incidents: Incidents) -> None:
         """Judge the gates, close the run, and bless it where that was asked for."""
         planned = self.plan.planned
-        baselines = self.against.baselines(stored_run(run, planned.counts()), planned.tasks)
+        candidate = stored_run(run, planned.counts())
+        baselines = self.against.baselines(candidate, planned.tasks, self.against.answers())
         self.results = judge_gates(self.gates, run.records, planned, incidents, baselines)
         self.seconds = time.monotonic() - self._opened
         run.close(

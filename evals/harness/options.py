@@ -312,12 +312,12 @@ def _route(value: str) -> tuple[str, str]:
 def add_options(parser: pytest.Parser) -> None:
     """Add every option under one heading of `pytest --help`."""
     group = parser.getgroup("eighth rank", "Eighth Rank: evaluation of chess LoRA adapters")
-    for name, (flag, default) in _flags().items():
+    for name, (flag, default) in flags().items():
         repeatable = flag.how.get("action") == "append"
         group.addoption(flag.flag, dest=PREFIX + name, default=[] if repeatable else default, **flag.how)
 
 
-def _flags() -> Mapping[str, tuple[Flag, Any]]:
+def flags() -> Mapping[str, tuple[Flag, Any]]:
     """Each field of `Options` with its flag and its default."""
     hints = get_type_hints(Options, include_extras=True)
     return {field.name: (hints[field.name].__metadata__[0], field.default) for field in fields(Options)}

@@ -1,187 +1,27 @@
-"""Two runs over the same puzzles: whether they can be compared, and case by case how they differ.
+"""Two runs over the same puzzles, case by case: where the candidate gained, where it lost, whether it shows.
 
-    python -m evals compare BASELINE CANDIDATE
+    python -m evals compare BASELINE CANDIDATE [--margin M | --better] [--flips N]
 
-Only what was asked the same way can be compared: the same positions, the same sampling, graded by the same
-rules, and asked in the same format, unless each of two formats is its adapter's own. Samples and mirrored
-copies of a position are one unit (`evals.statistics.paired`).
+Samples and mirrored copies of a position are one unit (`evals.statistics.paired`).
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping
-from typing import Any, cast
+from collections.abc import Iterator, Sequence
 
-from evals.results.relative_gates import Baseline
+from evals.results.comparable import check_comparable
+from evals.results.gates import GateResult, hold, result_of
+from evals.results.gates_file import Gate
+from evals.results.relative_gates import Baseline, judge_against, judge_slices, points, slices_of
 from evals.results.report import align
-from evals.results.stored_run import StoredRun, model_ids
+from evals.results.stored_run import StoredRun
 from evals.statistics.paired import Paired, difference_interval, mcnemar
-from evals.statistics.relative import stale, two_sided
+from evals.statistics.relative import two_sided
 from evals.words import Record
 from serve.printable import printable
 
-SAME = ("asking", "sampling", "grading")
-"""What two manifests have to agree on, beside the cases themselves."""
-
-
-class CompareError(Exception):
-    """Two runs that cannot be compared; says why."""
-
-
-def check_comparable(baseline: StoredRun, candidate: StoredRun) -> list[str]:
-    """Refuse what would compare two questions instead of two models, or half of an answer.
-
-    :return: what a reader of the comparison has to know.
-    :raises CompareError: the runs differ in more than the model, or one is not complete.
-    """
-    for run in (baseline, candidate):
-        check_complete(run)
-    tasks = sorted({record.task for run in (baseline, candidate) for record in run.records.values()})
-    return check_alike(baseline, candidate, tasks)
-
-
-def check_alike(baseline: StoredRun, candidate: StoredRun, tasks: Collection[str]) -> list[str]:
-    """Refuse two runs whose cases of these tasks differ in more than the model.
-
-    :return: what a reader of the comparison has to know.
-    :raises CompareError: says in what they differ.
-    """
-    for run in (baseline, candidate):
-        for name in SAME:
-            if name not in run.manifest:
-                raise CompareError(f"{_source(run)} does not say {name!r}: run it again")
-    for name in ("sampling", "grading"):
-        if baseline.manifest[name] != candidate.manifest[name]:
-            raise CompareError(f"the runs differ in {name!r} (see run.json): ask both in the same way")
-    notes = check_asking(baseline.manifest["asking"], candidate.manifest["asking"], tasks)
-    digests = {_digest(baseline), _digest(candidate)} - {None}
-    if len(digests) > 1:
-        raise CompareError(
-            "the runs differ in their puzzles (their digest in run.json): use the same puzzles"
-        )
-    theirs, ours = (
-        {k: r for k, r in run.records.items() if r.task in tasks} for run in (baseline, candidate)
-    )
-    if different := len(theirs.keys() ^ ours.keys()):
-        raise CompareError(f"the runs differ in {different} cases: use the same puzzles, --limit and --seed")
-    moved = [key for key, each in ours.items() if each.position != theirs[key].position]
-    if moved:
-        raise CompareError(f"the runs differ in the position of {printable(moved[0])}: use the same puzzles")
-    return notes
-
-
-def check_asking(baseline: Any, candidate: Any, tasks: Collection[str]) -> list[str]:
-    """Refuse two ways of asking these tasks that differ in more than formats that are the adapters' own.
-
-    :param baseline: `asking` of a manifest. What stands there by task is compared for these tasks alone.
-    :return: which formats differ.
-    :raises CompareError: says in what they differ.
-    """
-    notes: list[str] = []
-    same_format = set(tasks)
-    for task in sorted(tasks):
-        one, other = (_of_task(asking, "formats", task) for asking in (baseline, candidate))
-        if one.get("digest") == other.get("digest"):
-            continue
-        names = " and ".join(repr(printable(str(each.get("name")), 80)) for each in (one, other))
-        if one.get("own") is not True or other.get("own") is not True:
-            raise CompareError(
-                f"the runs differ in 'asking' (the formats of {task}, {names}, and not both are the "
-                "adapters' own): ask both in the same way"
-            )
-        same_format.discard(task)
-        notes.append(f"{task} is asked of each in its own format: {names}")
-    for name in sorted((baseline.keys() | candidate.keys()) - {"formats"}):
-        one, other = (_for_tasks(asking.get(name), tasks, same_format) for asking in (baseline, candidate))
-        if one != other:
-            raise CompareError(
-                f"the runs differ in 'asking' ({name}, see run.json): ask both in the same way"
-            )
-    return notes
-
-
-def _of_task(asking: Any, name: str, task: str) -> Mapping[str, Any]:
-    found = asking.get(name)
-    value = cast("Mapping[str, Any]", found).get(task) if isinstance(found, Mapping) else None
-    return cast("Mapping[str, Any]", value) if isinstance(value, Mapping) else {}
-
-
-def _for_tasks(value: Any, tasks: Collection[str], kept: Collection[str]) -> Any:
-    """Of what stands by task only what is about the tasks that are kept."""
-    if isinstance(value, Mapping) and (by_task := cast("Mapping[str, Any]", value)).keys() & set(tasks):
-        return {task: each for task, each in by_task.items() if task in kept}
-    return value
-
-
-def check_complete(run: StoredRun) -> None:
-    """Refuse a run that is not whole.
-
-    :raises CompareError: it is not finished, or a case is not judged or not answered.
-    """
-    status = printable(str(run.manifest.get("status")))
-    if status != "finished":
-        raise CompareError(f"the run {run.name} is '{status}', not finished: run it again")
-    if not run.records or run.unjudged:
-        of = len(run.records) + run.unjudged
-        raise CompareError(f"only {len(run.records)} of {of} cases of {run.name} are judged: run it again")
-    if unanswered := sum(not record.answered for record in run.records.values()):
-        raise CompareError(f"{unanswered} cases of {run.name} are unanswered: run it again")
-
-
-def _source(run: StoredRun) -> str:
-    return run.name if run.folder.suffix == ".jsonl" else f"run.json of {run.name}"
-
-
-def _digest(run: StoredRun) -> object:
-    """The digest of the run's puzzles, where its manifest has one: it also covers the solutions."""
-    puzzles = run.manifest.get("puzzles")
-    return cast(Mapping[str, object], puzzles).get("digest") if isinstance(puzzles, Mapping) else None
-
-
-def baseline_for(
-    name: str, run: StoredRun, candidate: StoredRun, tasks: Collection[str], unfit: Mapping[str, str]
-) -> tuple[Baseline, list[str]]:
-    """A baseline as gates read it, and what a reader of the comparison has to know.
-
-    :param tasks: the tasks that the candidate was asked.
-    :param unfit: what is known already not to be comparable, as in `Baseline.unfit`.
-    """
-    reasons, notes = dict(unfit), list[str]()
-    try:
-        check_complete(run)
-    except CompareError as error:
-        reasons.setdefault("", str(error))
-    for task in tasks:
-        try:
-            notes += check_alike(run, candidate, [task])
-        except CompareError as error:
-            reasons.setdefault(task, str(error))
-    if run.records and _adapters(run) == _adapters(candidate):
-        notes.append("the candidate and the baseline are the same adapter")
-    return Baseline(name, run.records, reasons), [f"{printable(name, 80)}: {note}" for note in notes]
-
-
-def _adapters(run: StoredRun) -> object:
-    """The models that a run asked, with their identities where the run knows them."""
-    identities = cast("Mapping[str, Any]", run.manifest.get("identities") or {})
-    return {(model, str(identities.get(model))) for model in model_ids(run.manifest).values()}
-
-
-def recheck_line(name: str, stored: StoredRun, again: StoredRun) -> tuple[str, str | None]:
-    """What asking a stored baseline's adapter again showed, and why the baseline is stale, if it is."""
-    name = printable(name, 80)
-    if any(not each.answered for each in again.records.values()) or again.unjudged or not again.records:
-        return (
-            f"whether {name} is stale was not checked: not every case that was asked again was answered",
-            None,
-        )
-    both = [(each.solved, stored.records[key].solved) for key, each in again.records.items()]
-    pairs = Paired.of(both, [each.position for each in again.records.values()])
-    flips = f"{pairs.cases} cases of {name} asked again, {pairs.gained} gained and {pairs.lost} lost"
-    p = f"p = {two_sided(pairs):.2g}"
-    if not stale(pairs):
-        return f"{flips} ({p}): it is not shown to be stale", None
-    return f"{flips} ({p}): it is stale", f"{name} is stale ({flips}, {p}): bless it again on this server"
+MARGIN = 0.05
+"""By how much a candidate may be worse unless said otherwise: what the shipped sets can decide."""
 
 
 def pairs_by_set(baseline: StoredRun, candidate: StoredRun) -> Iterator[tuple[str, str, Paired]]:
@@ -204,7 +44,7 @@ def compare(baseline: StoredRun, candidate: StoredRun) -> list[str]:
 
     :raises CompareError: the runs cannot be compared.
     """
-    check_comparable(baseline, candidate)
+    notes = check_comparable(baseline, candidate)
     header = ["task", "set", "cases", "positions", "baseline", "candidate", "gained", "lost"]
     rows = [[*header, "difference (95% interval)", "p", "mid-p"]]
     for task, name, pairs in pairs_by_set(baseline, candidate):
@@ -224,4 +64,56 @@ def compare(baseline: StoredRun, candidate: StoredRun) -> list[str]:
                 f"{mcnemar(pairs).mid_p:.2g}" if pairs.single else "-",
             ]
         )
-    return [f"baseline   {baseline.models}", f"candidate  {candidate.models}", "", *align(rows, left=2)]
+    names = [f"baseline   {baseline.models}", f"candidate  {candidate.models}"]
+    return [*names, *(f"note       {note}" for note in notes), "", *align(rows, left=2)]
+
+
+def slice_lines(baseline: StoredRun, candidate: StoredRun) -> list[str]:
+    """The comparison by rating band, theme and skill: the difference, its p among all of them, and which drop
+    could have been noticed. Both runs have the same cases.
+    """
+    rows = [["slice", "positions", "difference", "p of a drop", "could notice"]]
+    for name, each in sorted(slices_of(_pairs(baseline, candidate)).items()):
+        difference, noticeable = points(each.difference), f"{100 * each.noticeable:.0f} points"
+        shown = f"{each.p:.2g}" + (" worse" if each.worse else "")
+        rows.append([printable(name, 80), str(each.positions), difference, shown, noticeable])
+    return align(rows, left=1)
+
+
+def flip_lines(baseline: StoredRun, candidate: StoredRun, most: int) -> list[str]:
+    """Cases that one of the two solved and the other did not, at most so many each way."""
+    lines: list[str] = []
+    for word, gained in (("gained", True), ("lost", False)):
+        flips = [
+            (ours, theirs)
+            for ours, theirs in _pairs(baseline, candidate)
+            if ours.solved is gained and theirs.solved is not gained
+        ]
+        for ours, theirs in flips[:most]:
+            lines.append(f"{word:<6}  {printable(ours.case, 120)}  {_played(theirs)} -> {_played(ours)}")
+        if (more := len(flips) - most) > 0:
+            lines.append(f"{word:<6}  {more} more" if most else f"{word:<6}  {more}")
+    return lines
+
+
+def judge(baseline: StoredRun, candidate: StoredRun, margin: float | None) -> list[GateResult]:
+    """A gate for each task, and the alarms over the slices. Both runs have the same cases.
+
+    :param margin: the candidate is not worse by so much; None asks whether it is better.
+    """
+    claim = {"better": True} if margin is None else {"not_worse_than": margin}
+    tasks = sorted({record.task for record in candidate.records.values()})
+    gates = [Gate.model_validate({"name": task, "task": task, **claim}) for task in tasks]
+    against = Baseline("the baseline", baseline.records)
+    records = list(candidate.records.values())
+    results = [result_of(gate.name, judge_against(gate, [against], records)) for gate in gates]
+    held = hold(results, {gate.name: gate.confidence for gate in gates})
+    return [*held, result_of("slices", judge_slices(against, records))]
+
+
+def _pairs(baseline: StoredRun, candidate: StoredRun) -> Sequence[tuple[Record, Record]]:
+    return [(candidate.records[key], baseline.records[key]) for key in sorted(baseline.records)]
+
+
+def _played(record: Record) -> str:
+    return f"{record.outcome} {printable(record.move or '-', 20)}"

@@ -111,7 +111,7 @@ def judge_gates(
             own.append(_not_asked(gate, planned))
             continue
         if gate.relative:
-            result = _result(gate.name, judge_against(gate, baselines, answered))
+            result = result_of(gate.name, judge_against(gate, baselines, answered))
         else:
             result = judge_gate(gate, answered)
         if complete.verdict is Decision.PASS or result.verdict is Decision.INCONCLUSIVE:
@@ -124,7 +124,7 @@ def judge_gates(
             own.append(_undecided(result, "the cases that are missing could turn it"))
     results += hold(own, {gate.name: gate.confidence for gate in gates.gates})
     if baselines:
-        slices = _result("slices", judge_slices(baselines[0], answered))
+        slices = result_of("slices", judge_slices(baselines[0], answered))
         whole = complete.verdict is Decision.PASS or slices.verdict is Decision.INCONCLUSIVE
         results.append(slices if whole else _undecided(slices, "the run is not complete"))
     return results
@@ -151,7 +151,8 @@ def hold(results: Sequence[GateResult], confidences: Mapping[str, float]) -> lis
     ]
 
 
-def _result(name: str, found: Finding) -> GateResult:
+def result_of(name: str, found: Finding) -> GateResult:
+    """What a gate against a baseline found, under its name."""
     return GateResult(name, found.verdict, found.sentence, found.seen, found.cases, p_fail=found.p_fail)
 
 

@@ -1,0 +1,118 @@
+"""`python -m evals replay RUN`: a stored run judged and gated again, without a server.
+
+The options of the session that made the run are taken from its manifest; those that are given now replace
+them. Completions are read by the tasks as these options set them up, so a run that was asked in another way
+than they say is refused.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, NoReturn, cast
+
+from evals.harness.against import Against, folder_of
+from evals.harness.case_builder import PROMPT_ERRORS, CaseBuilder
+from evals.harness.drawing import Drawing
+from evals.harness.manifest import describe_setup
+from evals.harness.options import Options, conflict, flags
+from evals.puzzles.loading import Loaded
+from evals.puzzles.puzzle import Puzzle
+from evals.results.comparable import CompareError, check_asking
+from evals.results.exit_status import status_of
+from evals.results.gates import judge_gates
+from evals.results.gates_file import GateError, load_gates
+from evals.results.replay import change_lines, happened, read_puzzles, replay
+from evals.results.report import conclusion, gate_lines, outcome_table
+from evals.results.run import strict
+from evals.results.stored_run import RunError, StoredRun, read_run
+from evals.tasks import TaskSettings
+from serve.printable import printable
+
+REPLAY_ERRORS = (RunError, GateError, *PROMPT_ERRORS)
+"""What a user can cause here."""
+
+
+def replay_run(folder: Path, given: Sequence[str]) -> tuple[list[str], int]:
+    """What a person reads of a run that was judged again, and the exit status.
+
+    :param given: options of a session.
+    :raises RunError: the run is damaged, or was asked otherwise than the options say.
+    :raises GateError: the gates cannot be used.
+    """
+    run = read_run(folder)
+    options = read_again(run.manifest.get("command"), given)
+    builder = CaseBuilder(options, Drawing(options))
+    settings, tasks = builder.settings, builder.tasks
+    puzzles = read_puzzles(folder)
+    _check_asked(run, options, settings, puzzles)
+    gates = load_gates(options.gates, {name: task.checks for name, task in tasks.items()})
+    against = Against.read(options)
+    replayed = replay(run, tasks, settings, puzzles)
+    # Baselines that were asked beside this run, of the same puzzles.
+    places = {rival.name: folder / "baselines" / folder_of(rival.name) for rival in against.rivals}
+    answers = {
+        name: replay(read_run(place), tasks, settings, puzzles).run
+        for name, place in places.items()
+        if place.is_dir()
+    }
+    baselines = against.baselines(replayed.run, replayed.planned.tasks, answers)
+    records = list(replayed.run.records.values())
+    results = judge_gates(gates, records, replayed.planned, replayed.incidents, baselines)
+    results += happened(run)
+    lines = [
+        f"replay   {run.name}, without a server",
+        f"gates    {printable(str(gates.path))} ({len(gates.gates)}, digest {gates.digest})",
+        *outcome_table(records),
+        "",
+        *(line for line, _ in gate_lines(results)),
+        "",
+        *(f"baseline {line}" for line in against.lines),
+        *(f"changed  {line}" for line in change_lines(run, replayed.run, results)),
+        f"verdict  {conclusion(results, replayed.planned)}",
+    ]
+    return [printable(line, 2000) for line in lines], status_of(results, options.inconclusive)
+
+
+def _check_asked(run: StoredRun, options: Options, settings: TaskSettings, puzzles: Sequence[Puzzle]) -> None:
+    """:raises RunError: the run was asked otherwise than the options say."""
+    if not puzzles:
+        raise RunError(f"{run.name} has no puzzle")
+    asking = describe_setup(options, Loaded(tuple(puzzles), ()), settings)["asking"]
+    now: Any = json.loads(json.dumps(strict(asking)))
+    then = run.manifest.get("asking")
+    try:
+        if not isinstance(then, Mapping):
+            raise CompareError("run.json does not say 'asking'")
+        notes = check_asking(then, now, list(run.planned))
+    except CompareError as error:
+        raise RunError(f"{run.name} was not asked as these options ask: {error}") from error
+    if notes:
+        raise RunError(f"{run.name} was not asked as these options ask: {notes[0]}")
+
+
+def read_again(command: object, given: Sequence[str]) -> Options:
+    """The options of a stored session, with those that are given now in their place.
+
+    :param command: the session's arguments, as its manifest has them.
+    :raises RunError: what is given is no option of a session, or not all of it goes together.
+    """
+    parser = _Parser(add_help=False, allow_abbrev=False, argument_default=argparse.SUPPRESS)
+    for name, (flag, _) in flags().items():
+        how: dict[str, Any] = flag.how
+        parser.add_argument(flag.flag, dest=name, **how)
+    words = cast("list[object]", command) if isinstance(command, list) else []
+    before, _ = parser.parse_known_args([word for word in words if isinstance(word, str)])
+    values: dict[str, Any] = vars(before) | vars(parser.parse_args(given))
+    values = {name: tuple(value) if isinstance(value, list) else value for name, value in values.items()}
+    options = Options(**values)
+    if (problem := conflict(options)) is not None:
+        raise RunError(problem)
+    return options
+
+
+class _Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        raise RunError(printable(message))
