@@ -126,7 +126,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         "--flips", type=count, default=5, metavar="N", help="cases to list that went differently, each way"
     )
     again = commands.add_parser(
-        "replay", help="judge and gate a stored run again, without a server", add_help=False
+        "replay",
+        help="judge and gate a stored run again, without a server",
+        epilog="Options of a session may follow, as --gates FILE; otherwise those that made the run hold.",
     )
     again.add_argument("run", metavar="RUN", type=Path, help="folder of a run")
     options, rest = parser.parse_known_args(arguments)

@@ -88,7 +88,8 @@ def judge_against(gate: Gate, baselines: Sequence[Baseline], records: Sequence[R
     elif verdict is Decision.INCONCLUSIVE:
         needed = needed_for(gate, pairs.discordance, pairs.design)
         if needed is not None and needed > pairs.n:
-            sentence += f"; about {needed:,} puzzles would do ({pairs.discordance:.0%} went differently)"
+            what = "do, were it as good" if gate.better is None else f"show a gain of {100 * GAIN:g} points"
+            sentence += f"; about {needed:,} puzzles would {what} ({pairs.discordance:.0%} went differently)"
     return Finding(verdict, sentence, judged.p_fail, pairs.both + pairs.gained, pairs.cases)
 
 
@@ -154,11 +155,11 @@ def judge_slices(baseline: Baseline, records: Sequence[Record]) -> Finding:
             Decision.FAIL, f"slices: {len(worse)} of {len(found)} shown to be worse {against}: {shown}"
         )
     name, lowest = min(found.items(), key=lambda item: item[1].difference)
-    noticeable = sorted(each.noticeable for each in found.values())
+    drops = sorted({f"{100 * each.noticeable:.0f}" for each in found.values()}, key=int)
     return Finding(
         Decision.PASS,
         f"slices: none of {len(found)} shown to be worse {against}; could have noticed drops of "
-        f"{100 * noticeable[0]:.0f} to {100 * noticeable[-1]:.0f} points; "
+        f"{' to '.join(drops[:: max(1, len(drops) - 1)])} points; "
         f"the lowest is {printable(name, 80)} {points(lowest.difference)}",
     )
 
