@@ -89,7 +89,7 @@ def test_too_few_puzzles_are_inconclusive_with_how_many_would_do(
     plan = [each for each in ended.output.splitlines() if each.startswith("plan: ")]
     assert len(plan) == 1
     assert "not-worse: power to show not worse by 5 points on 24 positions: 0% if 0.00" in plan[0]
-    assert ended.output.index("plan: ") < ended.output.index("test_moves.py")
+    assert ended.output.index("plan: ") < ended.output.index("%]")
 
 
 @pytest.mark.parametrize("workers", WORKERS)
@@ -150,6 +150,27 @@ def test_a_gate_against_a_baseline_is_one_item_with_the_name_of_its_file(
     items = [case for case in ET.parse(junit).iter("testcase") if "gate[" in str(case.get("name"))]
     assert [item.get("name") for item in items] == ["gate[complete]", "gate[not-worse]", "gate[slices]"]
     assert all("gates" in str(item.get("classname")) for item in items)
+
+
+@pytest.mark.slow  # three interpreters, one after the other
+@pytest.mark.parametrize("arguments", [["-n", "2", "-p", "crash_once"], ["-n", "2", "-k", "not p001"]])
+def test_a_gate_is_one_item_where_a_worker_crashed_or_cases_were_left_out(
+    evaluate: Evaluate, server: Loopback, blessed: Callable[..., Path], arguments: list[str]
+) -> None:
+    baseline = str(blessed())
+    (evaluate.tmp_path / "crash_once.py").write_text(
+        "import os\n"
+        "def pytest_runtest_call(item):\n"
+        "    if 'p005' in item.name and hasattr(item.config, 'workerinput'):\n"
+        "        os.kill(os.getpid(), 9)\n"
+    )
+    junit = evaluate.tmp_path / "junit.xml"
+    given = [*arguments, "--baseline", baseline, "--junit-xml", str(junit), "--inconclusive", "pass"]
+    ended = evaluate(server, *given, gates=not_worse(), env={"PYTHONPATH": str(evaluate.tmp_path)})
+    assert ended.status == 1
+    assert line(ended, "not-worse").startswith("INCONCLUSIVE")
+    names = [str(case.get("name")) for case in ET.parse(junit).iter("testcase")]
+    assert names.count("gate[not-worse]") == names.count("gate[slices]") == 1
 
 
 def test_part_of_the_cases_passes_nothing_against_a_baseline(
