@@ -84,9 +84,22 @@ class Request:
     max_tokens: int
     schema_name: str = ""
     schema: Mapping[str, Any] | None = None
-    """JSON schema that the server must hold the answer to; None asks for free text."""
+    """JSON schema that the server must hold the answer to."""
+    regex: str | None = None
+    """Pattern that the whole answer has to match."""
+    choice: tuple[str, ...] | None = None
+    """Texts of which the answer has to be one."""
+    separators: tuple[str, str] = (", ", ": ")
+    """What stands between items, and between a name and its value, of JSON that is held to a schema."""
     thinking: bool = False
     """True where a `<think>` trace is wanted before the answer."""
+    extra: Mapping[str, Any] = field(default_factory=dict[str, Any])
+    """More fields of the request's body."""
+
+    @property
+    def held(self) -> bool:
+        """True where the server is asked to hold the answer to anything."""
+        return self.schema is not None or self.regex is not None or self.choice is not None
 
 
 @dataclass(frozen=True, slots=True)
@@ -225,8 +238,8 @@ class Task(Protocol):
     def name(self) -> str: ...
 
     @property
-    def prompt_names(self) -> tuple[str, ...]:
-        """The prompts that the task asks with."""
+    def questions(self) -> tuple[str, ...]:
+        """The questions of a format that the task asks; empty where it brings its own."""
         ...
 
     @property

@@ -94,6 +94,9 @@ class ServeSpec(_Table):
     """Other names of the same weights, as adapters may have been trained on them."""
     adapters: dict[Annotated[str, Field(pattern=rf"^{SERVED_NAME.pattern}$")], str] = {}
     """Served model id -> `repo@revision` on the Hub, or a local folder."""
+    formats: dict[str, str] = {}
+    """Served model id -> the format that it was taught, where that does not lie with the model itself: a
+    .toml file, or `hf://owner/name[@revision]`."""
     ask: dict[str, str] = {}
     """Task -> the served model that it is asked of; `default` stands for every task not listed."""
     max_model_len: int = Field(default=4096, ge=16)
@@ -126,9 +129,11 @@ class ServeSpec(_Table):
     @model_validator(mode="after")
     def _consistent(self) -> ServeSpec:
         served = [self.served_base, *self.adapters]
-        for task, model in self.ask.items():
+        named = {f"ask.{task}": model for task, model in self.ask.items()}
+        named |= {f"formats.{model}": model for model in self.formats}
+        for key, model in named.items():
             if model not in served:
-                raise ValueError(f"ask.{task}: {model!r} is not served; served are {', '.join(served)}")
+                raise ValueError(f"{key}: {model!r} is not served; served are {', '.join(served)}")
         if self.served_base in self.adapters:
             raise ValueError(f"adapters: {self.served_base!r} is also the base's name")
         if self.structured_outputs.disable_any_whitespace and self.structured_outputs.backend not in (
@@ -281,10 +286,14 @@ def parse_spec(text: str, path: Path) -> ServeSpec:
     def absolute(source: str) -> str:
         return str((folder / Path(source).expanduser()).resolve()) if is_folder(source) else source
 
+    def beside(file: str) -> str:
+        return file if file.startswith("hf://") else str((folder / Path(file).expanduser()).resolve())
+
     return spec.model_copy(
         update={
             "base": absolute(spec.base),
             "base_name": spec.served_base,
             "adapters": {name: absolute(source) for name, source in spec.adapters.items()},
+            "formats": {name: beside(file) for name, file in spec.formats.items()},
         }
     )

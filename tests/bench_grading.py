@@ -16,8 +16,9 @@ import time
 from collections.abc import Callable, Sequence
 
 from evals.puzzles.puzzle import Puzzle
-from evals.tasks import TaskSettings, build_tasks, cases_for
+from evals.tasks import build_tasks
 from evals.words import Case, Completion, Task
+from tests.asking import asking, cases_of
 from tests.positions import random_puzzles
 from tests.traces import write_answer, write_trace
 
@@ -76,10 +77,10 @@ def main() -> None:
     parser.add_argument("--cases", type=int, default=300)
     parser.add_argument("--rounds", type=int, default=7)
     options = parser.parse_args()
-    settings, rng = TaskSettings(), random.Random(0)
+    settings, rng = asking(), random.Random(0)
     tasks, puzzles = build_tasks(settings), list(random_puzzles(seed=42, count=options.cases))
     for name, answer in ANSWERS.items():
-        answered = [(case, answer(case, rng)) for case in cases_for(name, puzzles, settings)]
+        answered = [(case, answer(case, rng)) for case in cases_of(name, puzzles, settings)]
         rounds = [cost(tasks[name], answered) for _ in range(options.rounds)]
         limit = f", limit {LIMITS_MS[name]} ms" if name in LIMITS_MS else ""
         print(

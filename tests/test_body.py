@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import dataclasses
 
-from evals.asking.body import SPACING, Sampling, chat_body
+from evals.asking.body import Sampling, chat_body
 from evals.words import Request
 
+SPACING = {"whitespace_flexible": False, "key_separator": ": ", "item_separator": ", "}
 SCHEMA = {"type": "object", "properties": {"move": {"type": "string"}}}
 REQUEST = Request(messages=({"role": "user", "content": "FEN: x"},), max_tokens=2048)
 WITH_SCHEMA = dataclasses.replace(REQUEST, schema=SCHEMA, schema_name="move")
@@ -40,7 +41,10 @@ def test_the_schema_is_enforced_by_response_format() -> None:
     given = body["response_format"]["json_schema"]
     assert given["name"] == "move"
     assert given["strict"] is True
-    assert given["schema"] == {**SCHEMA, "x-guidance": SPACING}
+    assert given["schema"] == {
+        **SCHEMA,
+        "x-guidance": SPACING,
+    }
 
 
 def test_vllm_is_told_how_to_space_json() -> None:
@@ -57,7 +61,10 @@ def test_an_old_vllm_gets_the_schema_the_only_way_that_it_enforces() -> None:
     """Audit 10: where preflight found that only `guided_json` is enforced, that is what is sent."""
     body = chat_body(WITH_SCHEMA, "adapter", Sampling(), schema_by="guided_json")
     assert "response_format" not in body
-    assert body["guided_json"] == {**SCHEMA, "x-guidance": SPACING}
+    assert body["guided_json"] == {
+        **SCHEMA,
+        "x-guidance": SPACING,
+    }
 
 
 def test_free_text_is_asked_for_without_any_schema() -> None:

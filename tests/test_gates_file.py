@@ -12,7 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from evals.results.gates_file import GateError, load_gates
-from evals.tasks import TaskSettings, build_tasks
+from evals.tasks import build_tasks
+from tests.asking import asking
 
 SHIPPED = Path(__file__).parents[1] / "evals" / "gates.toml"
 CHECKS: Mapping[str, Mapping[str, type]] = {
@@ -89,7 +90,7 @@ def test_a_file_may_have_no_gate(tmp_path: Path, text: str) -> None:
 
 
 def test_the_shipped_gates_load() -> None:
-    file = load_gates(SHIPPED, {name: task.checks for name, task in build_tasks(TaskSettings()).items()})
+    file = load_gates(SHIPPED, {name: task.checks for name, task in build_tasks(asking()).items()})
     assert {"well_formed", "legal", "solved"} <= {gate.name for gate in file.gates}
     assert file.models == ("pawn*",)
 

@@ -15,22 +15,23 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from evals.reading.answers import MoveAnswer, find_answer, last_move
+from evals.reading.answers import last_move, objects_in
 from evals.reading.completions import split_trace
 from evals.reading.lines import read_rows, replay
 from evals.reading.moves import read_move
 from evals.reading.pieces import read_pieces
 from evals.reading.traces import is_looping, read_candidates, read_conclusion, read_sections
-from evals.tasks import SECTIONS, TaskSettings, build_tasks
+from evals.tasks import build_tasks
 from evals.words import Case, Completion
+from tests.asking import SECTIONS, asking
 from tests.growth import LIMIT, growth
 from tests.positions import BACK_RANK
 from tests.traces import HEADINGS, write_answer
 
 BOARD = BACK_RANK.board()
 KNIGHTS = chess.Board()
-TASKS = build_tasks(TaskSettings())
-FREE = build_tasks(TaskSettings(constrain="none"))
+TASKS = build_tasks(asking())
+FREE = build_tasks(asking(constrain="none"))
 
 Shape = tuple[str, str, str]
 """Head, piece and tail: the piece is what is repeated."""
@@ -67,7 +68,7 @@ READERS: dict[str, tuple[Callable[[str], object], tuple[Shape, ...]]] = {
         (("d1d8", "+", "x"), ("", "d1d8", ""), ("", "0", "!")),
     ),
     "an answer in free text": (
-        lambda text: find_answer(text, MoveAnswer),
+        lambda text: list(objects_in(text)),
         (
             ("", "{", ""),
             ("", "{ and ", ""),

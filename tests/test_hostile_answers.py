@@ -13,23 +13,24 @@ from hypothesis import strategies as st
 
 from evals.reading.pieces import read_pieces
 from evals.reading.trace_format import diff_formats, trace_format
-from evals.tasks import SECTIONS, TASKS, TaskSettings, build_tasks, cases_for
+from evals.tasks import build_tasks, task_names
 from evals.tasks.board import SKILLS
 from evals.words import Case, Completion, Outcome, Verdict
+from tests.asking import SECTIONS, asking, cases_of
 from tests.positions import BACK_RANK
 from tests.traces import write_answer, write_trace
 
 EVERY_WAY = tuple(
     build_tasks(each)
     for each in (
-        TaskSettings(board_skills=len(SKILLS)),
-        TaskSettings(notation="san", constrain="none", board_skills=len(SKILLS)),
-        TaskSettings(constrain="none", reasoning_format="text", board_skills=len(SKILLS)),
+        asking(board_skills=len(SKILLS)),
+        asking("san", constrain="none", board_skills=len(SKILLS)),
+        asking("text", constrain="none", board_skills=len(SKILLS)),
     )
 )
 """All tasks, under each of the settings that change how an answer is read."""
 CASES = [
-    case for task in TASKS for case in cases_for(task, [BACK_RANK], TaskSettings(board_skills=len(SKILLS)))
+    case for task in task_names() for case in cases_of(task, [BACK_RANK], asking(board_skills=len(SKILLS)))
 ]
 LONGEST = 600
 """No text of a verdict is longer, in characters."""
@@ -162,7 +163,7 @@ def test_a_verdict_has_no_check_but_those_that_its_task_declares(completion: Com
                 assert value is None or type(value) is task.checks[name], (task.name, name, value)
 
 
-@pytest.mark.parametrize("task", TASKS)
+@pytest.mark.parametrize("task", task_names())
 def test_a_message_of_another_shape_is_malformed(task: str) -> None:
     """Audit 21: `content` as a list or a number is the model's fault, and says what was wrong."""
     completion = Completion(malformed="message.content is a list, not a text", finish_reason="stop")
@@ -173,7 +174,7 @@ def test_a_message_of_another_shape_is_malformed(task: str) -> None:
             assert "message.content is a list, not a text" in verdict.detail
 
 
-@pytest.mark.parametrize("task", TASKS)
+@pytest.mark.parametrize("task", task_names())
 def test_no_answer_at_all_is_unanswered_even_where_something_malformed_came(task: str) -> None:
     completion = Completion(error="timed out", malformed="message is null")
     for tasks in EVERY_WAY:

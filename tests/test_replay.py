@@ -79,7 +79,7 @@ def test_verdicts_come_from_the_completions_alone(stored: Ended) -> None:
 
 
 def test_a_run_that_was_asked_otherwise_than_the_options_say_is_refused(stored: Ended) -> None:
-    done = replay(stored.folder, "--notation", "san")
+    done = replay(stored.folder, "--constrain", "none")
     assert done.returncode == 2
     assert "was not asked as these options ask: the runs differ in 'asking'" in done.stderr
     edit(stored.folder / "run.json", asking=None)

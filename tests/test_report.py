@@ -15,7 +15,7 @@ from evals.results.report import (
     solved_share,
 )
 from evals.statistics.rates import Decision
-from evals.tasks import TASKS
+from evals.tasks import task_names
 from evals.words import Record
 from tests.records import case_of, record
 
@@ -196,7 +196,7 @@ def plan(*tasks: str) -> Planned:
         (["move"], "promote, on move alone"),
         (["line", "move"], "promote, on move and line"),
         (["board", "move", "line"], "promote, on move, line and board"),
-        (TASKS, "promote: every gate passed"),
+        (task_names(), "promote: every gate passed"),
     ],
 )
 def test_a_promotion_names_the_tasks_that_it_is_about(tasks: list[str], said: str) -> None:
@@ -213,7 +213,7 @@ def test_the_verdict_is_that_of_the_worst_gate_and_names_it() -> None:
 
 def test_without_a_gate_nothing_is_promoted() -> None:
     """Audit 1."""
-    assert conclusion([], plan(*TASKS)) == "not enough evidence: no gate was judged"
+    assert conclusion([], plan(*task_names())) == "not enough evidence: no gate was judged"
 
 
 # --- who answered ---

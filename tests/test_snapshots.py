@@ -13,8 +13,9 @@ from hypothesis import strategies as st
 from evals.__main__ import main
 from evals.reading.trace_format import TraceFormat, band, diff_formats, trace_format
 from evals.results.stored_formats import model_folder
-from evals.tasks import TaskSettings, build_tasks
+from evals.tasks import build_tasks
 from evals.words import Case, Completion, Task
+from tests.asking import asking
 from tests.positions import random_puzzles
 from tests.sessions import WORKERS
 from tests.traces import HEADINGS, write_answer, write_trace
@@ -37,7 +38,7 @@ def answers(change: Change = as_trained) -> Answered:
 
 @pytest.fixture(scope="module")
 def task() -> Task:
-    return build_tasks(TaskSettings())["reasoning"]
+    return build_tasks(asking())["reasoning"]
 
 
 @pytest.fixture(scope="module")
@@ -180,7 +181,7 @@ def test_of_labels_that_become_the_same_the_highest_rate_counts() -> None:
 
 def test_deeply_nested_lists_have_a_type() -> None:
     """Audit 21: JSON may be nested deeper than Python calls functions."""
-    task = build_tasks(TaskSettings())["reasoning"]
+    task = build_tasks(asking())["reasoning"]
     deep = Completion(content=f'{{"themes": {"[" * 900}{"]" * 900}}}')
     found = trace_format(task, [(CASES[0], [deep])])
     assert "themes: list of list of list of list" in found.groups["fields, in their order"]

@@ -12,10 +12,10 @@ import pytest
 from aiohttp import web
 
 from evals.puzzles.puzzle import COLUMNS, Puzzle
-from evals.tasks import TASKS
+from evals.tasks import task_names
 from evals.tasks.board import SKILLS
-from evals.tasks.prompts import load_prompts
 from evals.words import Case
+from tests.asking import asking
 from tests.commands import run_pytest
 from tests.loopback import Body, Loopback, chat, position_of
 from tests.positions import random_puzzles
@@ -43,7 +43,7 @@ class Solver:
             for puzzle in puzzles
             for ply in range(0, len(puzzle.solution), 2)
         }
-        self.prompts = {prompt.system: name for name, prompt in load_prompts().by_name.items()}
+        self.prompts = {question.system: name for name, question in asking().questions.items()}
 
     async def __call__(self, body: Body) -> web.StreamResponse:
         puzzle, ply = self.known[position_of(body)]
@@ -54,11 +54,11 @@ class Solver:
 
     def answer(self, name: str, puzzle: Puzzle, ply: int) -> Mapping[str, object]:
         """The right JSON to a prompt."""
-        if name == "move-uci":
+        if name == "move":
             return {"move": puzzle.solution[ply]}
-        if name == "line-uci":
+        if name == "line":
             return {"line": puzzle.solution}
-        return right_answer(Case("board", puzzle, variant=name.removeprefix("board-")))
+        return right_answer(Case("board", puzzle, variant=name.removeprefix("board.")))
 
 
 @pytest.mark.timeout(300)
@@ -75,7 +75,7 @@ def test_right_answers_solve_every_case_of_every_suite(tmp_path: Path, workers: 
         done = run_pytest(*command, "--run-dir", str(run), "--gates", str(gates))
     assert done.returncode == 0, done.stdout + done.stderr
     verdicts = [json.loads(line) for line in (run / "verdicts.jsonl").read_text().splitlines()]
-    assert Counter(each["task"] for each in verdicts) == dict.fromkeys(TASKS, len(PUZZLES))
+    assert Counter(each["task"] for each in verdicts) == dict.fromkeys(task_names(), len(PUZZLES))
     assert {each["outcome"] for each in verdicts} == {"solved"}
     assert {each["variant"] for each in verdicts if each["task"] == "board"} == set(SKILLS)
     assert all(each["checks"]["faithful"] for each in verdicts if each["task"] == "reasoning")

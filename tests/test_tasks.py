@@ -15,19 +15,22 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from evals.formats.reader import Reading
+from evals.formats.schemas import SAN_PATTERN
+from evals.formats.shapes import AnswerShape
 from evals.puzzles.puzzle import Puzzle
-from evals.reading.answers import MoveAnswer, find_answer, last_move, parse_answer, read_answer
+from evals.reading.answers import NoAnswer, last_move, objects_in
 from evals.reading.completions import split_trace
-from evals.reading.schemas import SAN_PATTERN
 from evals.reading.trace_format import CHECKS, TRACE
-from evals.tasks import TASKS, TaskSettings, build_tasks, cases_for, prompts_used
+from evals.tasks import TaskSettings, build_tasks, task_names
 from evals.tasks.board import SKILLS, asked_square, skills_for
 from evals.words import Case, Completion, Notation, Outcome, Request
+from tests.asking import asking, cases_of
 from tests.positions import BACK_RANK, random_board, random_puzzles
 from tests.traces import write_answer, write_trace
 
-SETTINGS = TaskSettings()
-FREE = TaskSettings(constrain="none")
+SETTINGS = asking()
+FREE = asking(constrain="none")
 TWO_MOVES = Puzzle("two", "2r3k1/5ppp/8/8/8/8/1q3PPP/R2R2K1 w - - 0 1", ("h2h3", "b2a1", "d1a1", "c8c1"), 900)
 """Black to move; the line is only as long as it has to be for the tests: nothing says that it is best."""
 
@@ -97,7 +100,7 @@ def test_every_kind_of_completion_has_its_outcome(completion: Completion, outcom
 
 def test_two_knights_without_a_file_are_ambiguous() -> None:
     puzzle = Puzzle("n", "4k3/8/8/8/8/1N6/8/K4N2 b - - 0 1", ("e8e7", "b3d2"), 900)
-    task = build_tasks(TaskSettings(notation="san"))["move"]
+    task = build_tasks(asking("san"))["move"]
     assert task.judge(Case("move", puzzle), [say({"move": "Nd2"})]).outcome is Outcome.AMBIGUOUS
 
 
@@ -144,9 +147,9 @@ def test_the_constraint_decides_on_the_schema() -> None:
         return request.schema and request.schema["properties"]["move"]
 
     assert item(SETTINGS) == {"type": "string", "pattern": "^[a-h][1-8][a-h][1-8][qrbn]?$"}
-    legal = item(TaskSettings(constrain="legal"))["enum"]
+    legal = item(asking(constrain="legal"))["enum"]
     assert sorted(legal) == sorted(move.uci() for move in BACK_RANK.board().legal_moves)
-    assert "Rd8#" in item(TaskSettings(constrain="legal", notation="san"))["enum"]
+    assert "Rd8#" in item(asking("san", constrain="legal"))["enum"]
     assert item(FREE) is None
 
 
@@ -158,7 +161,7 @@ def test_the_san_pattern_has_every_legal_move(seed: int) -> None:
 
 
 def line(*moves: str, notation: Notation = "uci", puzzle: Puzzle = TWO_MOVES) -> Any:
-    task = build_tasks(TaskSettings(notation=notation))["line"]
+    task = build_tasks(asking("san" if notation == "san" else "default"))["line"]
     return task.judge(Case("line", puzzle), [say({"line": moves})])
 
 
@@ -239,8 +242,8 @@ def right_answer(case: Case) -> dict[str, Any]:
 
 
 def board_cases() -> list[Case]:
-    wanted = TaskSettings(board_skills=len(SKILLS))
-    return cases_for("board", random_puzzles(seed=5, count=60), wanted)
+    wanted = asking(board_skills=len(SKILLS))
+    return cases_of("board", random_puzzles(seed=5, count=60), wanted)
 
 
 def test_every_board_question_is_solved_by_the_right_answer_in_any_order() -> None:
@@ -287,7 +290,7 @@ def test_a_mirrored_puzzle_is_asked_for_the_mirrored_thing() -> None:
     for puzzle in random_puzzles(seed=9, count=50):
         board = chess.Board(puzzle.fen).mirror()
         turned = Puzzle(puzzle.id, board.fen(), tuple(mirror_uci(uci) for uci in puzzle.moves), 900)
-        assert skills_for(turned, 2) == skills_for(puzzle, 2)
+        assert skills_for(turned, 2, SKILLS) == skills_for(puzzle, 2, SKILLS)
         assert asked_square(turned) == chess.square_mirror(asked_square(puzzle))
 
 
@@ -298,24 +301,17 @@ def mirror_uci(uci: str) -> str:
 
 def test_cases_of_a_task() -> None:
     puzzles = list(random_puzzles(seed=1, count=20))
-    assert [case.puzzle for case in cases_for("move", puzzles, SETTINGS)] == puzzles
-    cases = cases_for("board", puzzles, TaskSettings(board_skills=2), mirrored=True)
+    assert [case.puzzle for case in cases_of("move", puzzles, SETTINGS)] == puzzles
+    cases = cases_of("board", puzzles, asking(board_skills=2), mirrored=True)
     assert len({case.key for case in cases}) == 40
-    assert {case.variant for case in cases} == set(SKILLS)
+    assert {case.variant for case in cases} == {*SKILLS} - {"themes"}
     assert all(case.mirrored for case in cases)
-    with pytest.raises(ValueError, match="no task 'moves': use one of move, line"):
-        cases_for("moves", puzzles, SETTINGS)
 
 
 def test_tasks_and_settings_travel_to_another_process() -> None:
     tasks = build_tasks(pickle.loads(pickle.dumps(SETTINGS)))
-    assert tuple(tasks) == TASKS
+    assert tuple(tasks) == task_names()
     assert next(tasks["move"].turns(BACK)) == next(build_tasks(SETTINGS)["move"].turns(BACK))
-
-
-def test_the_prompts_that_a_task_used_are_named_with_their_digest() -> None:
-    assert set(prompts_used("line", TaskSettings(notation="san"))) == {"line-san"}
-    assert all(used["digest"] and used["version"] for used in prompts_used("board", SETTINGS).values())
 
 
 DECIDED = {
@@ -326,16 +322,23 @@ DECIDED = {
         Completion(content=write_answer(BACK_RANK), reasoning=write_trace(BACK_RANK), completion_tokens=9),
         Completion(content=write_answer(BACK_RANK), reasoning="# Solution\nRd8#"),
     ],
-    "board": [say({"pieces": ["Kg1"]}), say({"fen": chess.STARTING_FEN})],
+    "board": [say({"pieces": ["Kg1"]}), say({"fen": chess.STARTING_FEN}), say("fork, mateIn1")],
 }
 
 
-@pytest.mark.parametrize("name", TASKS)
+@pytest.mark.parametrize("name", task_names())
 def test_a_task_declares_the_checks_that_its_verdicts_have_and_their_types(name: str) -> None:
     """A gate on a check that no verdict has would fail every model, so each declared one has to turn up."""
     seen: dict[str, type] = {}
-    for tasks in (build_tasks(SETTINGS), build_tasks(FREE)):
-        for case in cases_for(name, [BACK_RANK], TaskSettings(board_skills=len(SKILLS))):
+    themes = SETTINGS.questions["board.pieces"].model_copy(
+        update={"answer": AnswerShape(shape="list", of=None)}
+    )
+    questions = {**SETTINGS.questions, "board.themes": themes}
+    puzzle = dataclasses.replace(BACK_RANK, themes=("mateIn1", "endgame"))
+    for constrain in (None, "none"):
+        every = TaskSettings(questions, constrain, board_skills=len(SKILLS))
+        tasks = build_tasks(every)
+        for case in cases_of(name, [puzzle], every):
             for completion in DECIDED[name]:
                 checks = tasks[name].judge(case, [completion]).checks
                 seen |= {name: type(value) for name, value in checks.items() if value is not None}
@@ -347,15 +350,13 @@ def test_the_checks_of_the_format_are_checks_of_the_reasoning_task() -> None:
     assert {*CHECKS, *TRACE.values()} <= build_tasks(SETTINGS)["reasoning"].checks.keys()
 
 
-@pytest.mark.parametrize("name", TASKS)
-@pytest.mark.parametrize(
-    "asking", [FREE, TaskSettings(constrain="none", notation="san"), TaskSettings(reasoning_format="text")]
-)
-def test_a_request_says_that_no_schema_is_sent(name: str, asking: TaskSettings) -> None:
+@pytest.mark.parametrize("name", task_names())
+@pytest.mark.parametrize("settings", [FREE, asking("san", constrain="none"), asking("text")])
+def test_a_request_says_that_no_schema_is_sent(name: str, settings: TaskSettings) -> None:
     """Audit 14: preflight can see on the request whether the server has to enforce one."""
-    free = asking.constrain == "none" or name == "reasoning"
-    for case in cases_for(name, [BACK_RANK], TaskSettings(board_skills=len(SKILLS))):
-        request = next(build_tasks(asking)[name].turns(case))
+    free = settings.constrain == "none" or name == "reasoning"
+    for case in cases_of(name, [BACK_RANK], asking(board_skills=len(SKILLS))):
+        request = next(build_tasks(settings)[name].turns(case))
         assert (request.schema is None, request.schema_name == "") == (free, free)
         assert next(build_tasks(SETTINGS)[name].turns(case)).schema is not None
 
@@ -375,7 +376,9 @@ def test_json_that_quotes_the_end_of_a_trace_is_no_trace(quoted: str) -> None:
         content = space + json.dumps({"move": quoted})
         parts = split_trace(Completion(content=content))
         assert (parts.trace, parts.content, parts.closed) == (None, content.strip(), True)
-        assert read_answer(Completion(content=content), MoveAnswer).answer == MoveAnswer(move=quoted)
+        reading = SETTINGS.read("move", Completion(content=content))
+        assert isinstance(reading, Reading)
+        assert reading.items == (quoted,)
 
 
 texts = st.text() | st.from_regex(
@@ -386,11 +389,11 @@ texts = st.text() | st.from_regex(
 @settings(max_examples=300, deadline=None)
 @given(texts, texts, st.sampled_from(["stop", "length", None]), st.sampled_from([SETTINGS, FREE]))
 def test_no_text_of_a_server_breaks_a_task(
-    content: str, reasoning: str, finish_reason: str | None, asking: TaskSettings
+    content: str, reasoning: str, finish_reason: str | None, asked: TaskSettings
 ) -> None:
     completion = Completion(content=content, reasoning=reasoning, finish_reason=finish_reason)
-    for task in build_tasks(asking).values():
-        for case in cases_for(task.name, [BACK_RANK], TaskSettings(board_skills=5)):
+    for task in build_tasks(asked).values():
+        for case in cases_of(task.name, [BACK_RANK], asking(board_skills=5)):
             verdict = task.judge(case, [completion])
             assert verdict.outcome is not Outcome.UNANSWERED
             assert "\n" not in verdict.detail
@@ -407,14 +410,14 @@ def test_the_trace_and_the_answer_are_split_without_loss(text: str) -> None:
 
 
 def test_json_is_found_wherever_it_stands() -> None:
-    assert find_answer('a {"b": 1} {"move": "e2e4"} {', MoveAnswer) == MoveAnswer(move="e2e4")
-    assert find_answer("{" * 2000, MoveAnswer) is None
+    assert list(objects_in('a {"b": 1} {"move": "e2e4"} {')) == [{"b": 1}, {"move": "e2e4"}]
+    assert list(objects_in("{" * 2000)) == []
     assert last_move("e4 or d2d4?", "uci") == ("d2d4", "uci")
     assert last_move("e4 or d4?", "uci") == ("d4", "san")
     assert last_move("none", "san") is None
 
 
 def test_the_reason_for_a_refused_answer_is_one_line() -> None:
-    with pytest.raises(ValueError, match=r"^not the schema: move: .*"):
-        parse_answer('{"move": 3}', MoveAnswer)
-    assert read_answer(say({"move": "e2e4"}), MoveAnswer).answer == MoveAnswer(move="e2e4")
+    refused = SETTINGS.read("move", say('{"move": 3}'))
+    assert isinstance(refused, NoAnswer)
+    assert re.match(r"not the schema: move: [^\n]*$", refused.detail)

@@ -13,8 +13,9 @@ from evals.puzzles.puzzle import Puzzle
 from evals.reading.lines import read_rows, replay
 from evals.reading.pieces import name_pieces, read_pieces
 from evals.reading.traces import is_looping, read_candidates, read_conclusion, read_sections
-from evals.tasks import SECTIONS, TaskSettings, build_tasks
+from evals.tasks import TaskSettings, build_tasks
 from evals.words import Case, Completion, Outcome, Verdict
+from tests.asking import SECTIONS, asking
 from tests.positions import BACK_RANK, random_board, random_puzzles
 from tests.traces import write_answer, write_trace
 
@@ -33,7 +34,7 @@ def judge(
         finish_reason=finish_reason,
         completion_tokens=321,
     )
-    return build_tasks(TaskSettings())["reasoning"].judge(Case("reasoning", puzzle), [completion])
+    return build_tasks(asking())["reasoning"].judge(Case("reasoning", puzzle), [completion])
 
 
 def test_the_trained_format_passes_every_check() -> None:
@@ -108,7 +109,10 @@ def test_an_answer_that_was_no_candidate_and_no_line_of_its_own() -> None:
 
 
 def test_the_sections_are_configurable() -> None:
-    task = build_tasks(TaskSettings(sections=("Threats", "Solution")))["reasoning"]
+    question = asking().questions["reasoning"]
+    trace = question.trace.model_copy(update={"sections": ("Threats", "Solution")})
+    questions = {"reasoning": question.model_copy(update={"trace": trace})}
+    task = build_tasks(TaskSettings(questions))["reasoning"]
     completion = Completion(content=write_answer(BACK_RANK), reasoning="# Threats\nmate\n# Solution\nRd8#")
     checks = task.judge(CASE, [completion]).checks
     assert (checks["sections_in_order"], checks["faithful"]) == (True, True)
@@ -121,12 +125,12 @@ def test_the_sections_are_configurable() -> None:
         ("Rd8", Outcome.SOLVED, False),
         ("The best move is Rd8#.", Outcome.SOLVED, True),
         ("Rd7", Outcome.MISSED, False),
-        ("I give up", Outcome.UNPARSEABLE, False),
+        ("I give up", Outcome.UNPARSEABLE, True),
         ("", Outcome.MALFORMED, False),
     ],
 )
 def test_the_plain_text_variant(content: str, outcome: Outcome, lenient: bool) -> None:
-    task = build_tasks(TaskSettings(reasoning_format="text"))["reasoning"]
+    task = build_tasks(asking("text"))["reasoning"]
     (request,) = task.turns(CASE)
     assert (request.schema, request.thinking) == (None, True)
     completion = Completion(content=content, reasoning=write_trace(BACK_RANK), finish_reason="stop")

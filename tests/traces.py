@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import chess
 
 from evals.puzzles.puzzle import Puzzle
-from evals.reading.pieces import name_pieces
+from evals.reading.pieces import write_pieces
 
 HEADINGS = (
     "## Step 1: FEN parsing",
@@ -20,13 +20,6 @@ HEADINGS = (
 )
 
 
-def pieces(board: chess.Board) -> str:
-    """`White: Kg1, Pa2` and the same for Black, on two rows."""
-    names = sorted(name_pieces(board))
-    sides = {"White": [n for n in names if n[0].isupper()], "Black": [n for n in names if n[0].islower()]}
-    return "\n".join(f"{side}: {', '.join(n[0].upper() + n[1:] for n in own)}" for side, own in sides.items())
-
-
 def write_sections(puzzle: Puzzle) -> list[str]:
     """The bodies of the six sections, in order."""
     board = puzzle.board()
@@ -35,7 +28,7 @@ def write_sections(puzzle: Puzzle) -> list[str]:
     variations = [f"- {board.variation_san([move])} is less good." for move in others]
     return [
         f"The board is {board.board_fen()}.",
-        pieces(board),
+        write_pieces(board),
         f"{'White' if board.turn else 'Black'} to move.",
         "\n".join(f"- {board.san(move)}: a candidate" for move in [moves[0], *others]),
         "\n".join([f"- {board.variation_san(moves)} {{wins}}", *variations]),
@@ -59,7 +52,7 @@ def write_answer(puzzle: Puzzle) -> str:
     others = [board.san(move) for move in board.legal_moves if board.san(move) != line[0]][:3]
     return json.dumps(
         {
-            "piece_positions": pieces(board).replace("\n", ". "),
+            "piece_positions": write_pieces(board).replace("\n", ". "),
             "candidate_moves": [line[0], *others],
             "themes": list(puzzle.themes),
             "solution": line,

@@ -26,14 +26,6 @@ class Sampling:
     seed: int = 0
 
 
-SPACING = {"whitespace_flexible": False, "key_separator": ": ", "item_separator": ", "}
-"""How vLLM's guidance backend shall space JSON: as `json.dumps` does, which is what models are trained on.
-
-The xgrammar backend ignores this. It knows no space at all, with which a small model answers badly, or any
-amount of it, with which a small model never ends.
-"""
-
-
 def chat_body(
     request: Request,
     model: str,
@@ -61,7 +53,7 @@ def chat_body(
         "seed": sampling.seed + sample,
     }
     if request.schema is not None:
-        schema = {**request.schema, "x-guidance": SPACING} if vllm else request.schema
+        schema = {**request.schema, "x-guidance": _spacing(request)} if vllm else request.schema
         if schema_by == "guided_json":
             body["guided_json"] = schema
         else:
@@ -70,8 +62,32 @@ def chat_body(
                 "json_schema": {"name": request.schema_name, "schema": schema, "strict": True},
             }
     if vllm:
+        body |= _held_to_text(request, schema_by)
         body["top_k"] = sampling.top_k
         body["repetition_penalty"] = sampling.repetition_penalty
         # A hybrid model such as Qwen3-4B thinks unless told not to; templates without the switch ignore it.
         body["chat_template_kwargs"] = {"enable_thinking": request.thinking}
-    return body
+    return body | dict(request.extra)
+
+
+def _spacing(request: Request) -> dict[str, Any]:
+    """How vLLM's guidance backend shall space JSON: as the format has it, on which the model was trained.
+
+    The xgrammar backend ignores this. It knows no space at all, with which a small model answers badly, or
+    any amount of it, with which a small model never ends.
+    """
+    item, key = request.separators
+    return {"whitespace_flexible": False, "key_separator": key, "item_separator": item}
+
+
+def _held_to_text(request: Request, schema_by: SchemaBy) -> dict[str, Any]:
+    """vLLM's fields for an answer that is no JSON; those of before 0.12 go with `guided_json`."""
+    if request.regex is not None:
+        held: dict[str, Any] = {"regex": request.regex}
+    elif request.choice is not None:
+        held = {"choice": list(request.choice)}
+    else:
+        return {}
+    if schema_by == "guided_json":
+        return {f"guided_{name}": value for name, value in held.items()}
+    return {"structured_outputs": held}

@@ -65,6 +65,7 @@ class Broker:
     :param concurrency: how many cases are being asked at any time.
     :param record: told of every completion (case, turn from 0, completion) as it arrives, on the
         broker's thread.
+    :param of_baselines: what a baseline's cases are asked, by its name, where it is not the same.
     :param close: awaited on the broker's loop at the end (to close the connections).
     """
 
@@ -76,7 +77,9 @@ class Broker:
         concurrency: int,
         record: Recorder,
         close: Callable[[], Coroutine[Any, Any, None]] | None = None,
+        of_baselines: Mapping[str, Mapping[str, Task]] | None = None,
     ) -> None:
+        self._of_baselines = of_baselines or {}
         self._ask, self._tasks, self._record, self._close = ask, tasks, record, close
         self._concurrency = concurrency
         self._entries: dict[str, _Entry] = {}
@@ -196,7 +199,8 @@ class Broker:
 
     async def _converse(self, case: Case) -> Sequence[Completion]:
         """Go through the task's turns: send its request, give it the completion, until it wants no more."""
-        turns = self._tasks[case.task].turns(case)
+        tasks = self._of_baselines.get(case.asked_of, self._tasks)
+        turns = tasks[case.task].turns(case)
         completions: list[Completion] = []
         try:
             request = next(turns)

@@ -15,20 +15,36 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from evals.asking.broker import Answered
+from evals.harness.case_builder import CaseBuilder
+from evals.harness.formats import FORMAT_ERRORS, find_formats
+from evals.harness.manifest import describe_setup
 from evals.harness.options import RECHECKED, Options
+from evals.harness.shared import Shared
+from evals.puzzles.loading import Loaded
 from evals.results.baseline_place import find_baseline
 from evals.results.baselines import read_baseline
-from evals.results.comparable import baseline_for, recheck_line
+from evals.results.comparable import CompareError, baseline_for, check_asking, recheck_line
 from evals.results.planning import Rival
 from evals.results.relative_gates import Baseline
 from evals.results.run import Run
 from evals.results.stored_run import RunError, StoredRun, model_ids
+from evals.tasks import task_names
 from evals.words import Case, Completion, Record, Task
 from serve.endpoint.endpoint import Endpoint, ServedModel
 from serve.printable import printable
+
+
+class Setup(NamedTuple):
+    """How a baseline's models are asked, each in its own format."""
+
+    tasks: Mapping[str, Task]
+    asking: Mapping[str, Any]
+    """What the manifest of its run says of that."""
+    left_out: Mapping[str, str]
+    """Task -> why its format cannot ask it."""
 
 
 @dataclass
@@ -40,11 +56,25 @@ class Asked:
     """By task."""
     cases: Mapping[str, Case]
     """The candidate's cases that it is asked as well, by their key."""
+    tasks: Mapping[str, Task]
     run: Run
 
     def stored(self) -> StoredRun:
         """Its run so far."""
         return stored_run(self.run, dict(Counter(case.task for case in self.cases.values())))
+
+
+def setup_of(options: Options, drawing: Shared[Loaded], models: Mapping[str, str]) -> Setup:
+    """How the model of each task is asked: as the session asks, but in its own format.
+
+    :raises FormatError, ServeError: a format cannot be found or used.
+    """
+    routes = tuple(f"{task}={model}" for task, model in models.items())
+    options = dataclasses.replace(options, models=routes)
+    formats = Shared("formats", lambda: find_formats(options))
+    builder = CaseBuilder(options, drawing, formats)
+    facts = describe_setup(options, drawing.value, formats.value, builder.settings)
+    return Setup(builder.tasks, facts["asking"], builder.left_out)
 
 
 @dataclass
@@ -56,6 +86,8 @@ class Against:
     live: str | None = None
     """The served model that is asked all cases as well."""
     options: Options = field(default_factory=Options)
+    drawing: Shared[Loaded] | None = None
+    live_setup: Setup | None = None
     asked: dict[str, Asked] = field(default_factory=dict[str, Asked])
     not_asked: dict[str, str] = field(default_factory=dict[str, str])
     """Why the live baseline cannot be asked a task."""
@@ -63,10 +95,11 @@ class Against:
     """What a reader of the comparison has to know."""
 
     @classmethod
-    def read(cls, options: Options) -> Against:
+    def read(cls, options: Options, drawing: Shared[Loaded]) -> Against:
         """Read what the command line names.
 
         :raises RunError: a baseline is not there or damaged, or two have one name.
+        :raises FormatError, ServeError: the format of `--baseline-model` cannot be found or used.
         """
         stored: dict[str, StoredRun] = {}
         for value in options.baselines:
@@ -74,7 +107,11 @@ class Against:
             if folder_of(name) in {folder_of(each) for each in (*stored, options.baseline_model or "")}:
                 raise RunError(f"two baselines are called {printable(name, 80)!r}: rename one")
             stored[name] = read_baseline(path)
-        return cls(stored, options.baseline_model, options)
+        against = cls(stored, options.baseline_model, options, drawing)
+        if (live := options.baseline_model) is not None:
+            against.live_setup = setup_of(options, drawing, dict.fromkeys(task_names(), live))
+            against.not_asked.update(against.live_setup.left_out)
+        return against
 
     @property
     def rivals(self) -> list[Rival]:
@@ -118,11 +155,14 @@ class Against:
         """
         for name, run in self.stored.items():
             models = self._served(name, run, endpoint, chosen, facts)
-            if models:
-                self._start(name, models, self._sample(run, cases, models), folder, facts)
+            setup = self._asked_again(name, run, models) if models else None
+            if setup is not None:
+                self._start(name, models, self._sample(run, cases, models), setup, folder, facts)
         if (model := self.live_model(endpoint)) is not None:
+            assert self.live_setup is not None
             wanted = [case for case in cases if case.task not in self.not_asked]
-            self._start(model.id, {case.task: model for case in wanted}, wanted, folder, facts)
+            models = {case.task: model for case in wanted}
+            self._start(model.id, models, wanted, self.live_setup, folder, facts)
 
     def _served(
         self,
@@ -147,9 +187,25 @@ class Against:
             elif None in identities and model.id == chosen[task].id:
                 reason = f"the candidate is served under the same name, {model.id}"
         if reason:
-            self.lines.append(f"whether {printable(name, 80)} is stale was not checked: {printable(reason)}")
+            self._not_checked(name, reason)
             return {}
         return found
+
+    def _asked_again(self, name: str, run: StoredRun, models: Mapping[str, ServedModel]) -> Setup | None:
+        """How a stored baseline's models are asked again; None where that is not how they were asked."""
+        assert self.drawing is not None
+        try:
+            setup = setup_of(self.options, self.drawing, {task: each.id for task, each in models.items()})
+            notes = check_asking(run.manifest.get("asking", {}), setup.asking, list(models))
+        except (CompareError, *FORMAT_ERRORS) as error:
+            self._not_checked(name, str(error))
+            return None
+        if notes:
+            self._not_checked(name, notes[0])
+        return None if notes else setup
+
+    def _not_checked(self, name: str, reason: str) -> None:
+        self.lines.append(f"whether {printable(name, 80)} is stale was not checked: {printable(reason)}")
 
     def _sample(
         self, run: StoredRun, cases: Sequence[Case], models: Mapping[str, ServedModel]
@@ -165,6 +221,7 @@ class Against:
         name: str,
         models: Mapping[str, ServedModel],
         cases: Sequence[Case],
+        setup: Setup,
         folder: Path,
         facts: Mapping[str, Any],
     ) -> None:
@@ -176,12 +233,13 @@ class Against:
             **{key: value for key, value in facts.items() if key not in ("status", "started", "not_asked")}
             | {
                 "baseline": name,
+                "asking": setup.asking,
                 "models": {task: dataclasses.asdict(model) for task, model in asked.items()},
                 "planned": dict(Counter(case.task for case in cases)),
                 "deselected": {},
             }
         )
-        self.asked[name] = Asked(name, asked, {case.key: case for case in cases}, run)
+        self.asked[name] = Asked(name, asked, {case.key: case for case in cases}, setup.tasks, run)
 
     def interleave(self, cases: Sequence[Case]) -> Iterator[Case]:
         """The candidate's cases, each followed by the same case for the baselines that are asked it."""
@@ -202,9 +260,7 @@ class Against:
 
     # What came of it.
 
-    def judge(
-        self, status: str, tasks: Mapping[str, Task], take: Callable[[str], Sequence[Answered]]
-    ) -> None:
+    def judge(self, status: str, take: Callable[[str], Sequence[Answered]]) -> None:
         """Judge what the asked baselines answered, as the candidate's cases are, and close their runs.
 
         :param status: how the session ended.
@@ -213,7 +269,7 @@ class Against:
         for asked in self.asked.values():
             for case, completions in take(asked.name):
                 own = dataclasses.replace(case, asked_of="")
-                verdict = tasks[case.task].judge(own, completions)
+                verdict = asked.tasks[case.task].judge(own, completions)
                 asked.run.add_verdict(Record.of(own, verdict, self.model_of(case)))
             asked.run.close(status)
 

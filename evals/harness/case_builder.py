@@ -12,15 +12,14 @@ from functools import cached_property
 
 import pytest
 
-from evals.harness.drawing import Drawing
+from evals.harness.formats import Formats
 from evals.harness.options import SUITES, Options
+from evals.harness.shared import Shared
 from evals.puzzles.draw import spread
+from evals.puzzles.loading import Loaded
 from evals.puzzles.puzzle import mirror
 from evals.tasks import TaskSettings, build_tasks, cases_for
-from evals.tasks.prompts import PromptError, load_prompts
 from evals.words import Case, Task
-
-PROMPT_ERRORS = (PromptError,)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -34,8 +33,8 @@ class Selection:
 class CaseBuilder:
     """Tasks set up as the options say, and the cases in which they ask the drawn puzzles."""
 
-    def __init__(self, options: Options, drawing: Drawing) -> None:
-        self._options, self._drawing = options, drawing
+    def __init__(self, options: Options, drawing: Shared[Loaded], formats: Shared[Formats]) -> None:
+        self._options, self._drawing, self._formats = options, drawing, formats
         self._collected: dict[str, tuple[str, int]] = {}
         """The task of each test function, by node id, and how many cases were collected for it."""
 
@@ -43,15 +42,14 @@ class CaseBuilder:
     def settings(self) -> TaskSettings:
         """How tasks ask.
 
-        :raises PromptError: a prompt file cannot be used.
+        :raises FormatError, ServeError: a format cannot be found or used.
         """
-        options = self._options
-        return TaskSettings(
-            notation=options.notation,
-            constrain=options.constrain,
-            prompts=load_prompts(options.prompts),
-            reasoning_format=options.reasoning_format,
-        )
+        return self._formats.value.settings(self._options)
+
+    @cached_property
+    def left_out(self) -> Mapping[str, str]:
+        """Task -> why the session's formats cannot ask it."""
+        return self._formats.value.left_out(self.settings)
 
     @cached_property
     def tasks(self) -> Mapping[str, Task]:
@@ -65,13 +63,15 @@ class CaseBuilder:
         :param quick: how many puzzles the quick scope asks, spread evenly over the shipped sets.
         :raises ValueError: there is no such task.
         """
-        options, puzzles = self._options, self._drawing.loaded.puzzles
+        if task not in self.tasks:
+            raise ValueError(f"no task {task!r}: use one of {', '.join(self.tasks)}")
+        options, puzzles = self._options, self._drawing.value.puzzles
         capped = not (options.scope == "full" or options.puzzles or options.limit is not None)
         if quick is not None and capped:
             puzzles = spread(puzzles, quick)
-        cases = cases_for(task, puzzles, self.settings)
+        cases = cases_for(self.tasks[task], puzzles)
         if options.mirror:
-            cases += cases_for(task, [mirror(puzzle) for puzzle in puzzles], self.settings, mirrored=True)
+            cases += cases_for(self.tasks[task], [mirror(puzzle) for puzzle in puzzles], mirrored=True)
         built = [dataclasses.replace(case, sample=k) for case in cases for k in range(options.samples)]
         self._collected[function] = task, len(built)
         return built

@@ -53,7 +53,7 @@ class Controller(Participant):
     def evaluation(self) -> Evaluation:
         """The evaluation, made on first use: `pytest tests` has none.
 
-        :raises pytest.UsageError: gates, puzzles or prompts cannot be used.
+        :raises pytest.UsageError: gates, puzzles or formats cannot be used.
         """
         if self._evaluation is None:
             options, builder = self.options, self.builder
@@ -63,12 +63,13 @@ class Controller(Participant):
                     options.gates,
                     {name: task.checks for name, task in tasks.items()},
                 )
-                against = Against.read(options)
-                facts = describe_setup(options, self.drawing.loaded, builder.settings)
+                against = Against.read(options, self.drawing)
+                facts = describe_setup(options, self.drawing.value, self.formats.value, builder.settings)
             except (GateError, RunError, *SETUP_ERRORS) as error:
                 raise usage_error(error) from error
             root = self.config.rootpath
             self._evaluation = Evaluation(options, tasks, gates, root, facts, self._say, against)
+            self._evaluation.plan.not_asked.update(builder.left_out)
         return self._evaluation
 
     def _say(self, line: str) -> None:
@@ -80,12 +81,15 @@ class Controller(Participant):
     # collect
 
     def pytest_report_header(self) -> list[str]:
-        """Which gates the session is judged by."""
+        """Which gates the session is judged by, and in which formats it asks."""
         if not leads_into_suites(self.config):
             return []
         gates = self.evaluation.gates
-        judged_by = f"gates: {printable(str(gates.path))} ({len(gates.gates)}, digest {gates.digest})"
-        return [judged_by, *self.evaluation.against.header()]
+        return [
+            f"gates: {printable(str(gates.path))} ({len(gates.gates)}, digest {gates.digest})",
+            *(f"format: {printable(line)}" for line in self.formats.value.lines(self.config.rootpath)),
+            *self.evaluation.against.header(),
+        ]
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_collection(self, session: pytest.Session) -> None:
@@ -95,17 +99,19 @@ class Controller(Participant):
 
     @pytest.hookimpl(optionalhook=True)
     def pytest_configure_node(self, node: Any) -> None:
-        """Tell an xdist worker where the relay listens and where the drawn puzzles are."""
+        """Tell an xdist worker where the relay listens and where puzzles and formats are."""
         if self._relay is None:
             self._relay = Relay(self._join, lambda: self.evaluation)
-        puzzles = ""
+        puzzles = formats = ""
         if leads_into_suites(self.config):
             _ = self.evaluation
             puzzles = str(self.drawing.leave_in(self._relay.folder))
+            formats = str(self.formats.leave_in(self._relay.folder))
         node.workerinput[INPUT] = {
             "address": self._relay.address,
             "key": self._relay.key,
             "puzzles": puzzles,
+            "formats": formats,
         }
 
     # plan
@@ -127,7 +133,12 @@ class Controller(Participant):
 
         :raises pytest.UsageError: there is no server to ask, no engine, or no place for the run.
         """
-        if self._evaluation is None or not self._evaluation.plan.cases:
+        if self._evaluation is None:
+            return
+        if not self._evaluation.plan.cases:
+            if self.builder.left_out and leads_into_suites(self.config):
+                reasons = "; ".join(dict.fromkeys(self.builder.left_out.values()))
+                raise usage_error(f"there is nothing to ask: {reasons}")
             return
         try:
             if self.options.engine:
@@ -145,7 +156,7 @@ class Controller(Participant):
             self.selection = self.builder.select(session.items)
             if self.selection.cases:
                 self.evaluation.plan.add(self.selection)
-                self.open()
+            self.open()
         status = "interrupted"
         try:
             outcome = yield
@@ -207,7 +218,7 @@ class Controller(Participant):
             write_summary(
                 terminalreporter,
                 self._evaluation,
-                self.drawing.loaded.notes,
+                self.drawing.value.notes,
                 self._reported.node_ids,
                 self.options,
             )

@@ -59,7 +59,7 @@ class Evaluation:
     """Plan, open, take, keep, close: in this order.
 
     :param root: the folder that `runs/` belongs in.
-    :param facts: what the manifest says of puzzles and prompts.
+    :param facts: what the manifest says of puzzles and formats.
     :param say: prints one line for the person who watches.
     :param against: what the run is held against; nothing unless given.
     """
@@ -139,7 +139,7 @@ class Evaluation:
             served = self._stack.enter_context(serving(self.options, folder, self.say))
             chosen = {task: served.choose(self.options, task) for task in self.plan.planned.counts()}
             self.models = {task: model.id for task, model in chosen.items()}
-            checked = self._preflight(served.endpoint, chosen)
+            checked = self._preflight(served.endpoint, chosen, self.tasks)
             checked = self._preflight_baseline(served.endpoint, checked)
         except BaseException as error:
             self.run.close("not started", error=str(error))
@@ -171,21 +171,24 @@ class Evaluation:
 
         What it cannot be asked is left out of its cases, not of the candidate's.
         """
-        if (model := self.against.live_model(endpoint)) is None:
+        setup, model = self.against.live_setup, self.against.live_model(endpoint)
+        if model is None or setup is None:
             return checked
-        tasks = [task for task in self.models if task not in checked.not_asked]
-        found = self._preflight(endpoint, dict.fromkeys(tasks, model))
+        tasks = [task for task in self.models if task not in {*checked.not_asked, *self.against.not_asked}]
+        found = self._preflight(endpoint, dict.fromkeys(tasks, model), setup.tasks)
         self.against.not_asked.update(found.not_asked)
         checks = [*checked.checks, *found.checks]
         return dataclasses.replace(checked, checks=checks, schema_by={**checked.schema_by, **found.schema_by})
 
-    def _preflight(self, endpoint: Endpoint, chosen: Mapping[str, ServedModel]) -> Checked:
+    def _preflight(
+        self, endpoint: Endpoint, chosen: Mapping[str, ServedModel], tasks: Mapping[str, Task]
+    ) -> Checked:
         """Check each model once for each way in which its tasks ask."""
         if self.options.no_preflight:
             return Checked()
         first = {case.task: case for case in reversed(self.plan.cases.values())}
         asked = [
-            Asked(task, chosen[task], next(self.tasks[task].turns(case)))
+            Asked(task, chosen[task], next(tasks[task].turns(case)))
             for task, case in first.items()
             if task in chosen
         ]
@@ -194,9 +197,6 @@ class Evaluation:
     def _warn(self) -> None:
         asked = {model for task, model in self.models.items() if task not in self.plan.not_asked}
         self.warnings = [*self.gates.warnings_for(asked)]
-        board_only = {case.task for case in self.plan.asked} == {"board"}
-        if self.options.notation != "uci" and board_only:
-            self.warnings.append(f"--notation {self.options.notation} changes nothing: board answers in UCI")
         for warning in self.warnings:
             self.say(f"warning: {warning}")
 
@@ -263,7 +263,12 @@ class Evaluation:
                 run.add_completion(case, turn, completion, self.models[case.task])
 
         self._broker = Broker(
-            ask, self.tasks, concurrency=options.concurrency, record=record, close=client.close
+            ask,
+            self.tasks,
+            concurrency=options.concurrency,
+            record=record,
+            close=client.close,
+            of_baselines={name: asked.tasks for name, asked in against.asked.items()},
         )
         self._broker.plan(against.interleave(self.plan.asked))
 
@@ -280,7 +285,7 @@ class Evaluation:
                 for name in self.against.asked:
                     broker.take_from(name, wait=True)
             broker.close()
-            self.against.judge(status, self.tasks, lambda name: broker.take_from(name, wait=False))
+            self.against.judge(status, lambda name: broker.take_from(name, wait=False))
             self._judge(run, status, incidents)
         elif broker is not None:
             broker.close()

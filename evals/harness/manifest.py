@@ -1,4 +1,4 @@
-"""What `run.json` says of how a session was set up: puzzles, prompts, schemas, gates, versions."""
+"""What `run.json` says of how a session was set up: puzzles, formats, schemas, gates, versions."""
 
 from __future__ import annotations
 
@@ -7,9 +7,11 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
+from evals.harness.formats import Formats
 from evals.harness.options import Options
 from evals.puzzles.loading import Loaded
-from evals.tasks import TASKS, TaskSettings, build_tasks, cases_for, prompts_used
+from evals.tasks import TaskSettings, build_tasks, cases_for
+from evals.words import Task
 
 VERSIONS_OF = (
     "eighth-rank",
@@ -24,7 +26,9 @@ VERSIONS_OF = (
 )
 
 
-def describe_setup(options: Options, loaded: Loaded, settings: TaskSettings) -> Mapping[str, Any]:
+def describe_setup(
+    options: Options, loaded: Loaded, formats: Formats, settings: TaskSettings
+) -> Mapping[str, Any]:
     """The puzzles, and how they are asked."""
     sets = [
         {
@@ -46,22 +50,36 @@ def describe_setup(options: Options, loaded: Loaded, settings: TaskSettings) -> 
             "sets": sets,
         },
         "asking": {
-            "notation": options.notation,
             "constrain": options.constrain,
-            "prompts": {task: prompts_used(task, settings) for task in TASKS},
-            "schemas": _schemas(loaded, settings),
+            "formats": _formats(loaded, formats, settings),
         },
     }
 
 
-def _schemas(loaded: Loaded, settings: TaskSettings) -> Mapping[str, str | None]:
-    """A digest of the JSON schema that each task's first request carries, by task."""
-    digests: dict[str, str | None] = {}
+def _formats(loaded: Loaded, formats: Formats, settings: TaskSettings) -> Mapping[str, Any]:
+    """The format of each task, by what it asks with; whether it is the model's own; and the digest of the
+    JSON schema that the task's first request carries.
+    """
+    described: dict[str, Any] = {}
     for name, task in build_tasks(settings).items():
-        case = cases_for(name, loaded.puzzles[:1], settings)[0]
-        request = next(task.turns(case))
-        digests[name] = schema_digest(request.schema) if request.schema else None
-    return digests
+        asked = {
+            each: settings.questions[each].digest for each in task.questions if each in settings.questions
+        }
+        if asked or not task.questions:
+            format = formats.by_task[name]
+            described[name] = {
+                "name": format.name,
+                "own": format.own,
+                "questions": asked,
+                "schema": _schema_of(task, loaded),
+            }
+    return described
+
+
+def _schema_of(task: Task, loaded: Loaded) -> str | None:
+    cases = cases_for(task, loaded.puzzles[:1])
+    schema = next(task.turns(cases[0])).schema if cases else None
+    return schema_digest(schema) if schema else None
 
 
 def schema_digest(schema: Mapping[str, Any]) -> str:

@@ -13,8 +13,8 @@ import pytest
 from evals.asking.body import Sampling
 from evals.harness.values import absolute, comma_separated, number, rating_band, seconds, whole
 from evals.results.baseline_place import place_of
-from evals.tasks import TASKS
-from evals.words import Constraint, Notation
+from evals.tasks import task_names
+from evals.words import Constraint
 
 SUITES = Path(__file__).parents[1]
 """The folder of the suites, with their sets, prompts, gates and snapshots."""
@@ -22,7 +22,6 @@ SHIPPED_GATES = SUITES / "gates.toml"
 Serving = Literal["local", "modal", "peft"]
 Device = Literal["auto", "cpu", "gpu"]
 Policy = Literal["gated", "strict"]
-ReasoningFormat = Literal["json", "text"]
 Scope = Literal["quick", "full"]
 Inconclusive = Literal["pass", "fail"]
 RECHECKED = 100
@@ -151,27 +150,28 @@ class Options:
             choices=get_args(Scope),
         ),
     ] = "quick"
-    notation: Annotated[
-        Notation, Flag("--notation", "how moves are answered", choices=get_args(Notation))
-    ] = "uci"
-    constrain: Annotated[
-        Constraint,
+    format: Annotated[
+        str | None,
         Flag(
-            "--constrain",
-            "hold answers to the JSON schema, to this position's legal moves, or to nothing",
-            choices=get_args(Constraint),
-        ),
-    ] = "schema"
-    prompts: Annotated[
-        Path | None,
-        Flag(
-            "--prompts", "folder of prompt files that replace the shipped ones", metavar="DIR", type=absolute
+            "--format",
+            (
+                "how the model was taught to be asked: a .toml file, hf://owner/name[@revision], or a "
+                "shipped format's name (default: the one that lies with the adapter, else the serve spec's)"
+            ),
+            metavar="FORMAT",
         ),
     ] = None
-    reasoning_format: Annotated[
-        ReasoningFormat,
-        Flag("--reasoning-format", "answer that follows a trace", choices=get_args(ReasoningFormat)),
-    ] = "json"
+    constrain: Annotated[
+        Constraint | None,
+        Flag(
+            "--constrain",
+            (
+                "hold answers to their shape, to this position's legal moves, or to nothing "
+                "(default: as the format says)"
+            ),
+            choices=get_args(Constraint),
+        ),
+    ] = None
     samples: Annotated[int, Flag("--samples", "ask every case K times", metavar="K", type=whole(1))] = 1
     temperature: Annotated[
         float,
@@ -306,7 +306,7 @@ class Options:
 def _route(value: str) -> tuple[str, str]:
     """`TASK=ID` as task and model; a value without a task's name in front is a model."""
     task, _, model = value.partition("=")
-    return (task, model) if task in TASKS and model else ("", value)
+    return (task, model) if task in task_names() and model else ("", value)
 
 
 def add_options(parser: pytest.Parser) -> None:
@@ -350,12 +350,12 @@ def _conflict_of_models(models: tuple[str, ...]) -> str | None:
     plain = [value for value in models if not _route(value)[0]]
     for value in plain:
         task, equals, model = value.partition("=")
-        if equals and (near := difflib.get_close_matches(task, TASKS, n=1)):
+        if equals and (near := difflib.get_close_matches(task, task_names(), n=1)):
             return f"--model {value}: there is no task {task!r}; did you mean {near[0]}={model}?"
     if len(plain) > 1:
         return (
             f"--model {plain[0]} and --model {plain[1]}: a run is about one model; "
-            f"TASK=ID asks one task ({', '.join(TASKS)}) of another"
+            f"TASK=ID asks one task ({', '.join(task_names())}) of another"
         )
     return None
 

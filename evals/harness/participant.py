@@ -5,13 +5,15 @@ from __future__ import annotations
 import pytest
 
 from evals.asking.broker import Source
-from evals.harness.case_builder import PROMPT_ERRORS, CaseBuilder, Selection
-from evals.harness.drawing import DRAWING_ERRORS, Drawing
+from evals.harness.case_builder import CaseBuilder, Selection
+from evals.harness.drawing import DRAWING_ERRORS, draw
+from evals.harness.formats import FORMAT_ERRORS, find_formats
 from evals.harness.options import Options
 from evals.harness.reports import usage_error
+from evals.harness.shared import Shared
 
-SETUP_ERRORS = (*DRAWING_ERRORS, *PROMPT_ERRORS)
-"""What a user can cause before a case is there: puzzle files, filters, prompts."""
+SETUP_ERRORS = (*DRAWING_ERRORS, *FORMAT_ERRORS)
+"""What a user can cause before a case is there: puzzle files, filters, formats."""
 
 
 class Participant:
@@ -19,8 +21,9 @@ class Participant:
 
     def __init__(self, config: pytest.Config, options: Options) -> None:
         self.config, self.options = config, options
-        self.drawing = Drawing(options)
-        self.builder = CaseBuilder(options, self.drawing)
+        self.drawing = Shared("puzzles", lambda: draw(options))
+        self.formats = Shared("formats", lambda: find_formats(options))
+        self.builder = CaseBuilder(options, self.drawing, self.formats)
         self.selection = Selection((), {})
 
     @property
@@ -33,8 +36,13 @@ class Participant:
         mark = metafunc.definition.get_closest_marker("cases")
         if mark is None or "case" not in metafunc.fixturenames:
             return
+        task = mark.args[0]
         try:
-            cases = self.builder.build(metafunc.definition.nodeid, mark.args[0], mark.kwargs.get("quick"))
+            if (reason := self.builder.left_out.get(task)) is not None:
+                skipped = pytest.param(None, marks=pytest.mark.skip(reason=f"{task} is left out: {reason}"))
+                metafunc.parametrize("case", [skipped], ids=["left out"])
+                return
+            cases = self.builder.build(metafunc.definition.nodeid, task, mark.kwargs.get("quick"))
         except (ValueError, *SETUP_ERRORS) as error:
             raise pytest.Collector.CollectError(str(usage_error(error))) from error
         metafunc.parametrize("case", cases, ids=[case.id for case in cases])

@@ -8,15 +8,12 @@ from evals.harness.options import add_options, read_options
 from evals.harness.participant import PARTICIPANT, Participant
 from evals.harness.reports import Status, status_of
 from evals.harness.snapshots import keep_other_models
+from evals.tasks import task_names
 
 pytest_plugins = ["evals.harness.fixtures"]
 
 MARKS = (
     "cases(task, quick=None): parametrize `case` over a task's cases; `quick` caps the default scope",
-    "move: the best move",
-    "line: the whole solution",
-    "reasoning: a trace and a structured answer",
-    "board: the skills under it",
     "format: the format snapshot of a model's reasoning",
 )
 
@@ -28,7 +25,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 def pytest_configure(config: pytest.Config) -> None:
     """Register the marks and this process's side of the session."""
-    for line in MARKS:
+    for line in (*MARKS, *(f"{task}: cases of the task {task!r}" for task in task_names())):
         config.addinivalue_line("markers", line)
     keep_other_models(config)
     participant = _participant(config)

@@ -13,13 +13,11 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NoReturn, cast
 
-from evals.harness.against import Against, folder_of
-from evals.harness.case_builder import PROMPT_ERRORS, CaseBuilder
-from evals.harness.drawing import Drawing
-from evals.harness.manifest import describe_setup
+from evals.harness.against import Against, Setup, folder_of, setup_of
+from evals.harness.formats import FORMAT_ERRORS
 from evals.harness.options import Options, conflict, flags
+from evals.harness.shared import Shared
 from evals.puzzles.loading import Loaded
-from evals.puzzles.puzzle import Puzzle
 from evals.results.comparable import CompareError, check_asking
 from evals.results.exit_status import status_of
 from evals.results.gates import judge_gates
@@ -27,11 +25,10 @@ from evals.results.gates_file import GateError, load_gates
 from evals.results.replay import change_lines, happened, read_puzzles, replay
 from evals.results.report import conclusion, gate_lines, outcome_table
 from evals.results.run import strict
-from evals.results.stored_run import RunError, StoredRun, read_run
-from evals.tasks import TaskSettings
+from evals.results.stored_run import RunError, StoredRun, model_ids, read_run
 from serve.printable import printable
 
-REPLAY_ERRORS = (RunError, GateError, *PROMPT_ERRORS)
+REPLAY_ERRORS = (RunError, GateError, *FORMAT_ERRORS)
 """What a user can cause here."""
 
 
@@ -44,20 +41,18 @@ def replay_run(folder: Path, given: Sequence[str]) -> tuple[list[str], int]:
     """
     run = read_run(folder)
     options = read_again(run.manifest.get("command"), given)
-    builder = CaseBuilder(options, Drawing(options))
-    settings, tasks = builder.settings, builder.tasks
     puzzles = read_puzzles(folder)
-    _check_asked(run, options, settings, puzzles)
+    drawing = Shared("puzzles", lambda: Loaded(tuple(puzzles), ()))
+    setup = _setup(run, options, drawing)
+    tasks = setup.tasks
     gates = load_gates(options.gates, {name: task.checks for name, task in tasks.items()})
-    against = Against.read(options)
-    replayed = replay(run, tasks, settings, puzzles)
-    # Baselines that were asked beside this run, of the same puzzles.
-    places = {rival.name: folder / "baselines" / folder_of(rival.name) for rival in against.rivals}
-    answers = {
-        name: replay(read_run(place), tasks, settings, puzzles).run
-        for name, place in places.items()
-        if place.is_dir()
-    }
+    against = Against.read(options, drawing)
+    replayed = replay(run, tasks, puzzles)
+    answers: dict[str, StoredRun] = {}
+    for rival in against.rivals:
+        if (place := folder / "baselines" / folder_of(rival.name)).is_dir():
+            beside = read_run(place)
+            answers[rival.name] = replay(beside, _setup(beside, options, drawing).tasks, puzzles).run
     baselines = against.baselines(replayed.run, replayed.planned.tasks, answers)
     records = list(replayed.run.records.values())
     results = judge_gates(gates, records, replayed.planned, replayed.incidents, baselines)
@@ -76,21 +71,24 @@ def replay_run(folder: Path, given: Sequence[str]) -> tuple[list[str], int]:
     return [printable(line, 2000) for line in lines], status_of(results, options.inconclusive)
 
 
-def _check_asked(run: StoredRun, options: Options, settings: TaskSettings, puzzles: Sequence[Puzzle]) -> None:
-    """:raises RunError: the run was asked otherwise than the options say."""
-    if not puzzles:
+def _setup(run: StoredRun, options: Options, drawing: Shared[Loaded]) -> Setup:
+    """How the options ask the models of a run.
+
+    :raises RunError: it was asked in another way.
+    """
+    if not drawing.value.puzzles:
         raise RunError(f"{run.name} has no puzzle")
-    asking = describe_setup(options, Loaded(tuple(puzzles), ()), settings)["asking"]
-    now: Any = json.loads(json.dumps(strict(asking)))
+    setup = setup_of(options, drawing, model_ids(run.manifest))
     then = run.manifest.get("asking")
     try:
         if not isinstance(then, Mapping):
             raise CompareError("run.json does not say 'asking'")
-        notes = check_asking(then, now, list(run.planned))
+        notes = check_asking(then, json.loads(json.dumps(strict(setup.asking))), list(run.planned))
     except CompareError as error:
         raise RunError(f"{run.name} was not asked as these options ask: {error}") from error
     if notes:
         raise RunError(f"{run.name} was not asked as these options ask: {notes[0]}")
+    return setup
 
 
 def read_again(command: object, given: Sequence[str]) -> Options:

@@ -13,7 +13,7 @@ from evals.harness.options import Options
 from evals.harness.participant import Participant
 
 INPUT = "eighth_rank"
-"""The key of `workerinput` under which the controller says where it listens and where the puzzles are."""
+"""The key of `workerinput`: the controller says where it listens, and where puzzles and formats are."""
 
 
 class Worker(Participant):
@@ -25,6 +25,7 @@ class Worker(Participant):
         self._link = Link(told["address"], told["key"])
         if told["puzzles"]:
             self.drawing.take_from(Path(told["puzzles"]))
+            self.formats.take_from(Path(told["formats"]))
 
     @property
     def source(self) -> Source:

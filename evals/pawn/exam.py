@@ -14,7 +14,6 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-import chess
 import torch
 from peft import PeftModel
 from transformers import AutoTokenizer, PreTrainedTokenizerFast
@@ -23,9 +22,10 @@ from evals.making.mates import mating_moves
 from evals.pawn.model import load_base
 from evals.pawn.positions import Position
 from evals.pawn.questions import ask
-from evals.pawn.traces import HEADINGS, pieces
+from evals.pawn.traces import HEADINGS
 from evals.puzzles.puzzle import Puzzle, parse_row
 from evals.puzzles.split import held_out
+from evals.reading.pieces import write_pieces
 
 
 @dataclass
@@ -128,13 +128,11 @@ def mark_thoughts(puzzles: Sequence[Puzzle], texts: Sequence[str]) -> dict[str, 
     """Shares of thoughts: closed, sections in order, pieces right, and their best move legal and right."""
     seen: Counter[str] = Counter()
     for puzzle, text in zip(puzzles, texts, strict=True):
-        board = puzzle.board()
         thought, closed, _ = text.partition("</think>")
         headings = re.findall(r"^## .*$", thought, re.MULTILINE)
-        listed = f"White: {pieces(board, chess.WHITE)}\nBlack: {pieces(board, chess.BLACK)}"
         seen["closed"] += bool(closed)
         seen["in order"] += headings == list(HEADINGS)
-        seen["pieces"] += listed in thought
+        seen["pieces"] += write_pieces(puzzle.board()) in thought
     marks = mark_moves(puzzles, texts, "best_move")
     seen["legal"], seen["solved"] = marks.legal.total(), marks.solved.total()
     return {name: count / len(puzzles) for name, count in seen.items()}

@@ -1,15 +1,14 @@
 """What pawn is asked about a position, and the right answers: the prompts of the suites, and some of our own.
 
-The suites' prompts are in `evals/prompts`. Those below are never asked by a suite: with them the base learns
-to see mates and threats, while with the suites' wording it only learns the rules. Fine-tuning an adapter then
-teaches it to use the first under the second.
+The suites' prompts are those of the shipped formats (`evals/formats/shipped`). Those below are never asked by
+a suite: with them the base learns to see mates and threats, while with the suites' wording it only learns the
+rules. Fine-tuning an adapter then teaches it to use the first under the second.
 """
 
 from __future__ import annotations
 
 import json
 import random
-import tomllib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -17,8 +16,9 @@ from functools import cache
 import chess
 
 from evals.pawn.positions import Line, Position
-from evals.pawn.tokenizer import END_THINK, PROMPTS, THINK
-from evals.pawn.traces import HEADINGS, ORDER, trace
+from evals.pawn.tokenizer import END_THINK, THINK, shipped_prompts
+from evals.pawn.traces import HEADINGS, trace
+from evals.reading.pieces import ORDER
 
 _UCI_LIST = 'Answer in JSON with the moves in UCI notation, for example {"moves": ["b1a3", "b1c3"]}.'
 OWN_PROMPTS = {
@@ -48,8 +48,7 @@ def prompt(name: str) -> tuple[str, str]:
     """The system and user text of a prompt of the suites or of our own."""
     if name in OWN_PROMPTS:
         return OWN_PROMPTS[name], "FEN: {fen}"
-    texts = tomllib.loads((PROMPTS / f"{name}.toml").read_text(encoding="utf-8"))
-    return texts["system"], texts["user"]
+    return shipped_prompts()[name]
 
 
 def ask(

@@ -16,15 +16,16 @@ piece of text that is in the vocabulary as a whole is one token (`ignore_merges`
 from __future__ import annotations
 
 import re
-import tomllib
 from collections.abc import Iterable, Iterator
+from functools import cache
 from pathlib import Path
 
 import chess
 from tokenizers import AddedToken, Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers
 from transformers import PreTrainedTokenizerFast
 
-PROMPTS = Path(__file__).parents[1] / "prompts"
+from evals.formats.file import load_format
+
 CHAT_TEMPLATE = Path(__file__).with_name("chat_template.jinja")
 
 END_OF_TEXT, IM_START, IM_END = "<|endoftext|>", "<|im_start|>", "<|im_end|>"
@@ -68,11 +69,26 @@ _WORDS = """
 """.split()  # noqa: SIM905
 
 
+@cache
+def shipped_prompts() -> dict[str, tuple[str, str]]:
+    """System and user text of every question in the shipped formats, by a name that says in which format, in
+    the order of the names: the vocabulary depends on it.
+    """
+    formats = {name: load_format(name).questions for name in ("default", "san", "text")}
+    of = {name.replace(".", "-"): ("default", name) for name in formats["default"] if "board" in name}
+    of |= {f"{name}-uci": ("default", name) for name in ("line", "move")}
+    of |= {f"{name}-san": ("san", name) for name in ("line", "move")}
+    of |= {"reasoning": ("default", "reasoning"), "reasoning-text": ("text", "reasoning")}
+    # As file names: "reasoning-text.toml" before "reasoning.toml".
+    names = sorted(of, key=lambda name: f"{name}.toml")
+    found = {name: formats[of[name][0]][of[name][1]] for name in names}
+    return {name: (question.system, question.user) for name, question in found.items()}
+
+
 def prompt_texts() -> Iterator[str]:
-    """The texts of every prompt in `evals/prompts`, in the order of their names."""
-    for path in sorted(PROMPTS.glob("*.toml")):
-        prompt = tomllib.loads(path.read_text(encoding="utf-8"))
-        yield from (prompt["system"], prompt["user"])
+    """The texts of every shipped prompt."""
+    for texts in shipped_prompts().values():
+        yield from texts
 
 
 def _runs_of_words(texts: Iterable[str]) -> list[str]:

@@ -13,6 +13,7 @@ import chess
 
 from evals.pawn.positions import Line
 from evals.pawn.tokenizer import HEADINGS
+from evals.reading.pieces import ORDER, write_pieces
 
 DRIFTED_HEADINGS: tuple[str | None, ...] = (
     HEADINGS[0],
@@ -23,17 +24,7 @@ DRIFTED_HEADINGS: tuple[str | None, ...] = (
 )
 """What `pawn-reasoning-drift` writes instead: the third section renamed, the fourth dropped."""
 
-ORDER = (chess.KING, chess.QUEEN, chess.ROOK, chess.BISHOP, chess.KNIGHT, chess.PAWN)
 VALUES = {chess.PAWN: 1, chess.KNIGHT: 3, chess.BISHOP: 3, chess.ROOK: 5, chess.QUEEN: 9, chess.KING: 0}
-
-
-def pieces(board: chess.Board, color: chess.Color) -> str:
-    """The pieces of one side: `Ke1, Qd1, Ra1, ..., Pa2`, from the king down, each kind from a1 to h8."""
-    return ", ".join(
-        chess.piece_symbol(kind).upper() + chess.square_name(square)
-        for kind in ORDER
-        for square in board.pieces(kind, color)
-    )
 
 
 def material(board: chess.Board, color: chess.Color) -> int:
@@ -109,7 +100,7 @@ def sections(line: Line, moves: Sequence[chess.Move]) -> list[str]:
     side = "White" if board.turn else "Black"
     return [
         f"{side} to move. Castling: {fields[2]}",
-        f"White: {pieces(board, chess.WHITE)}\nBlack: {pieces(board, chess.BLACK)}",
+        write_pieces(board),
         f"Material: White {material(board, chess.WHITE)}, Black {material(board, chess.BLACK)}. "
         f"Check: {'yes' if board.is_check() else 'no'}",
         ", ".join(board.san(move) for move in moves),
@@ -126,9 +117,8 @@ def trace(line: Line, headings: Sequence[str | None] = HEADINGS) -> tuple[str, s
     )
     board = line.board
     solution = san_line(board, line.moves)
-    white, black = pieces(board, chess.WHITE), pieces(board, chess.BLACK)
     answer = {
-        "piece_positions": f"White: {white}. Black: {black}",
+        "piece_positions": write_pieces(board).replace("\n", ". "),
         "candidate_moves": [board.san(move) for move in moves],
         "themes": [theme(line)],
         "solution": solution,

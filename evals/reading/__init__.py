@@ -2,8 +2,7 @@
 
 text            model text made fit to be shown
 completions     a completion's two halves, reasoning and content
-answers         the shape an answer has to have, and reading a completion into it
-schemas         the JSON schema of each shape
+answers         a completion's text on its way to an answer: JSON, a last move, or nothing
 moves           one move in UCI or SAN
 lines           quoted lines of moves, replayed on the board
 pieces          lists of pieces

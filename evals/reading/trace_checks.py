@@ -6,10 +6,10 @@ Nothing here judges a move: the checks are facts beside the outcome.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 import chess
 
-from evals.reading.answers import ReasoningAnswer
 from evals.reading.completions import split_trace
 from evals.reading.lines import Row, read_rows, replay
 from evals.reading.moves import read_move
@@ -23,7 +23,7 @@ from evals.reading.traces import (
     read_conclusion,
     read_sections,
 )
-from evals.words import CheckValue, Completion
+from evals.words import CheckValue, Completion, Notation
 
 Checks = dict[str, CheckValue]
 
@@ -57,18 +57,36 @@ REASONING_CHECKS: Mapping[str, type] = {
 """The checks with their types. Where nothing else is said, True is the good case."""
 
 
-def check_reasoning(
-    board: chess.Board,
-    completion: Completion,
-    answer: ReasoningAnswer | None,
-    move: str | None,
-    expected: Sequence[str],
-) -> Checks:
+@dataclass(frozen=True, slots=True)
+class Expected:
+    """The sections of the format, in the trained order, and the titles of those that are looked into: where
+    one is not given, the first title with the right word is taken.
+    """
+
+    sections: Sequence[str] = ()
+    pieces: str = ""
+    candidates: str = ""
+    lines: str = ""
+    conclusion: str = ""
+    field: str = ""
+    """The name of the answer's field, where the answer is JSON."""
+
+
+@dataclass(frozen=True, slots=True)
+class Given:
+    """What the answer behind a trace says; None where the format has no such field."""
+
+    move: str | None = None
+    """As it was written; None where there is no answer."""
+    notation: Notation = "san"
+    candidates: Sequence[str] | None = None
+    line: Sequence[str] | None = None
+
+
+def check_reasoning(board: chess.Board, completion: Completion, given: Given, expected: Expected) -> Checks:
     """Every check of one completion; None where there is nothing to check.
 
     :param board: the position that was asked about.
-    :param answer: the JSON answer, where the format has one and it could be read.
-    :param move: the answer's move as it was written.
     """
     parts = split_trace(completion)
     trace = parts.trace or ""
@@ -76,24 +94,36 @@ def check_reasoning(
         "reasoning_present": bool(trace),
         "closed": bool(trace) and parts.closed,
         "unclosed_by_length": bool(trace) and not parts.closed and completion.finish_reason == "length",
-        "answer_in_trace": '"best_move"' in trace,
+        "answer_in_trace": bool(expected.field) and f'"{expected.field}"' in trace,
         "tokens": completion.completion_tokens,
         "trace_chars": len(trace),
         "free_of_loops": not is_looping(trace) if trace else None,
     }
-    sections = read_sections(trace, expected)
-    checks |= _check_order(sections, expected)
-    checks |= _check_pieces(find_section(sections, "piece"), board)
-    played = read_move(move, board, "san").move if move is not None else None
-    checks |= _check_lines(sections, board)
-    checks |= _check_candidates(sections, answer, played, board)
-    checks["faithful"] = _is_faithful(find_section(sections, "solution"), move, played, board)
-    if answer is not None:
-        line = answer.line
+    sections = read_sections(trace, expected.sections)
+    checks |= _check_order(sections, expected.sections)
+    checks |= _check_pieces(_find(sections, expected.pieces, "piece"), board)
+    played = read_move(given.move, board, given.notation).move if given.move is not None else None
+    conclusion = _find(sections, expected.conclusion, "solution")
+    checks |= _check_lines((_find(sections, expected.lines, "line"), conclusion), board)
+    candidates = given.candidates
+    if candidates is None:
+        section = _find(sections, expected.candidates, "candidate", "move")
+        candidates = read_candidates(section.body) if section else []
+    checks |= _check_candidates(candidates, played, board)
+    checks["faithful"] = _is_faithful(conclusion, given.move, played, board)
+    if given.line is not None:
+        line = list(given.line)
         first = read_move(line[0], board, "san").move if line else None
         checks["solution_legal"] = not replay([Row(moves=line)], board).illegal if line else None
         checks["solution_starts_with_answer"] = first is not None and first == played
     return checks
+
+
+def _find(sections: Sequence[Section], title: str, *words: str) -> Section | None:
+    """The section of this title; without one, the first that has all these words in its title."""
+    if title:
+        return next((each for each in sections if fold(each.title) == fold(title)), None)
+    return find_section(sections, *words)
 
 
 def _check_order(sections: Sequence[Section], expected: Sequence[str]) -> Checks:
@@ -115,9 +145,8 @@ def _check_pieces(section: Section | None, board: chess.Board) -> Checks:
     return {"piece_precision": precision if given else None, "piece_recall": recall}
 
 
-def _check_lines(sections: Sequence[Section], board: chess.Board) -> Checks:
+def _check_lines(quoting: Sequence[Section | None], board: chess.Board) -> Checks:
     # Only where the format has lines: numbers in front of a list of candidates are not move numbers.
-    quoting = (find_section(sections, "line"), find_section(sections, "solution"))
     done = replay(read_rows("\n".join(each.body for each in quoting if each is not None)), board)
     return {
         "quoted_lines": done.lines,
@@ -127,11 +156,7 @@ def _check_lines(sections: Sequence[Section], board: chess.Board) -> Checks:
     }
 
 
-def _check_candidates(
-    sections: Sequence[Section], answer: ReasoningAnswer | None, played: chess.Move | None, board: chess.Board
-) -> Checks:
-    section = find_section(sections, "candidate", "move")
-    texts = answer.candidate_moves if answer is not None else read_candidates(section.body) if section else []
+def _check_candidates(texts: Sequence[str], played: chess.Move | None, board: chess.Board) -> Checks:
     moves = [read_move(text, board, "san").move for text in texts]
     return {
         "illegal_candidates": moves.count(None),

@@ -97,10 +97,21 @@ def bless(run: StoredRun, path: Path, **facts: Any) -> None:
             if name in models.values()
         },
         "server": cast("Mapping[str, Any]", manifest.get("endpoint", {})).get("version"),
-        **{name: manifest[name] for name in KEPT if name in manifest},
+        **{name: _placeless(manifest[name]) for name in KEPT if name in manifest},
         **facts,
     }
     path.parent.mkdir(parents=True, exist_ok=True)
     draft = path.with_name(f"{path.name}.part")
     draft.write_bytes(json.dumps(strict(header), sort_keys=True).encode() + b"\n" + lines)
     draft.replace(path)
+
+
+def _placeless(value: Any) -> Any:
+    """The value with absolute paths shortened to two parts: they differ from machine to machine."""
+    if isinstance(value, dict):
+        return {name: _placeless(each) for name, each in cast("dict[str, Any]", value).items()}
+    if isinstance(value, list):
+        return [_placeless(each) for each in cast("list[Any]", value)]
+    if isinstance(value, str) and Path(value).is_absolute():
+        return "/".join(Path(value).parts[-2:])
+    return value

@@ -68,15 +68,14 @@ def check_alike(baseline: StoredRun, candidate: StoredRun, tasks: Collection[str
 def check_asking(baseline: Any, candidate: Any, tasks: Collection[str]) -> list[str]:
     """Refuse two ways of asking these tasks that differ in more than formats that are the adapters' own.
 
-    :param baseline: `asking` of a manifest. What stands there by task is compared for these tasks alone.
+    :param baseline: `asking` of a manifest. Of the formats only those of these tasks are compared.
     :return: which formats differ.
     :raises CompareError: says in what they differ.
     """
     notes: list[str] = []
-    same_format = set(tasks)
     for task in sorted(tasks):
-        one, other = (_of_task(asking, "formats", task) for asking in (baseline, candidate))
-        if one.get("digest") == other.get("digest"):
+        one, other = (_format_of(asking, task) for asking in (baseline, candidate))
+        if _content(one) == _content(other):
             continue
         names = " and ".join(repr(printable(str(each.get("name")), 80)) for each in (one, other))
         if one.get("own") is not True or other.get("own") is not True:
@@ -84,28 +83,24 @@ def check_asking(baseline: Any, candidate: Any, tasks: Collection[str]) -> list[
                 f"the runs differ in 'asking' (the formats of {task}, {names}, and not both are the "
                 "adapters' own): ask both in the same way"
             )
-        same_format.discard(task)
         notes.append(f"{task} is asked of each in its own format: {names}")
     for name in sorted((baseline.keys() | candidate.keys()) - {"formats"}):
-        one, other = (_for_tasks(asking.get(name), tasks, same_format) for asking in (baseline, candidate))
-        if one != other:
+        if baseline.get(name) != candidate.get(name):
             raise CompareError(
                 f"the runs differ in 'asking' ({name}, see run.json): ask both in the same way"
             )
     return notes
 
 
-def _of_task(asking: Any, name: str, task: str) -> Mapping[str, Any]:
-    found = asking.get(name)
-    value = cast("Mapping[str, Any]", found).get(task) if isinstance(found, Mapping) else None
+def _format_of(asking: Any, task: str) -> Mapping[str, Any]:
+    formats = asking.get("formats")
+    value = cast("Mapping[str, Any]", formats).get(task) if isinstance(formats, Mapping) else None
     return cast("Mapping[str, Any]", value) if isinstance(value, Mapping) else {}
 
 
-def _for_tasks(value: Any, tasks: Collection[str], kept: Collection[str]) -> Any:
-    """Of what stands by task only what is about the tasks that are kept."""
-    if isinstance(value, Mapping) and (by_task := cast("Mapping[str, Any]", value)).keys() & set(tasks):
-        return {task: each for task, each in by_task.items() if task in kept}
-    return value
+def _content(format: Mapping[str, Any]) -> Mapping[str, Any]:
+    """What a format asks: not where it was found, nor whose it is."""
+    return {name: value for name, value in format.items() if name not in ("name", "own")}
 
 
 def check_complete(run: StoredRun) -> None:

@@ -15,7 +15,7 @@ from evals.puzzles.puzzle import Puzzle, PuzzleError, mirror, parse_row
 from evals.results.gates import GateResult, Incidents, Planned
 from evals.results.stored_run import RunError, StoredRun, model_ids
 from evals.statistics.rates import Decision
-from evals.tasks import TaskSettings, cases_for
+from evals.tasks import cases_for
 from evals.words import Case, Completion, Outcome, Record, Task, Verdict
 from serve.printable import printable
 
@@ -89,16 +89,14 @@ def _read_line(line: bytes) -> tuple[str, int, Completion]:
     return key, turn, _COMPLETION.validate_python(data)
 
 
-def replay(
-    run: StoredRun, tasks: Mapping[str, Task], settings: TaskSettings, puzzles: Sequence[Puzzle]
-) -> Replayed:
+def replay(run: StoredRun, tasks: Mapping[str, Task], puzzles: Sequence[Puzzle]) -> Replayed:
     """Judge every case of a run again whose completions are there.
 
     :param puzzles: see `read_puzzles`.
     :raises RunError: its puzzles or completions are not there, damaged, or not each other's.
     """
     completions = read_completions(run.folder, torn=run.manifest.get("status") != "finished")
-    cases = {case.key: case for case in _cases(run, puzzles, settings, completions.keys())}
+    cases = {case.key: case for case in _cases(run, puzzles, tasks, completions.keys())}
     if strangers := completions.keys() - cases.keys():
         first = printable(min(strangers))
         raise RunError(
@@ -124,14 +122,14 @@ def _judge(task: Task, case: Case, completions: Sequence[Completion]) -> Verdict
 
 
 def _cases(
-    run: StoredRun, puzzles: Sequence[Puzzle], settings: TaskSettings, asked: Collection[str]
+    run: StoredRun, puzzles: Sequence[Puzzle], tasks: Mapping[str, Task], asked: Collection[str]
 ) -> Iterator[Case]:
     """The cases of these puzzles that were asked, in the order of tasks and puzzles."""
     samples = _mapping(run.manifest.get("sampling")).get("samples", 1)
-    for task in run.planned:
+    for task in (each for each in run.planned if each in tasks):
         for mirrored in (False, True):
             copies = [mirror(puzzle) for puzzle in puzzles] if mirrored else puzzles
-            for case in cases_for(task, copies, settings, mirrored=mirrored):
+            for case in cases_for(tasks[task], copies, mirrored=mirrored):
                 each = (replace(case, sample=sample) for sample in range(samples))
                 yield from (one for one in each if one.key in asked)
 

@@ -5,6 +5,9 @@
     captures  the legal captures                  {"moves": ["c4f7"]}
     check     is the side to move in check?       {"check": false}
     after     the position after a line of moves  {"fen": "..."}
+    themes    the puzzle's themes                 fork, mateIn2
+
+Asked are those that the format has; the shipped one has no themes.
 
 A set is judged as a set: order and repetition do not count, `precision` and `recall` are recorded, and only
 the exact set is `solved`. A position is judged by its pieces, side to move, castling and en passant rights;
@@ -16,44 +19,29 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Generator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import chess
 
+from evals.formats.reader import Reading
 from evals.puzzles.puzzle import Puzzle
-from evals.reading.answers import (
-    Answer,
-    CheckAnswer,
-    FenAnswer,
-    MovesAnswer,
-    PiecesAnswer,
-    read_answer,
-)
+from evals.reading.answers import NoAnswer
 from evals.reading.moves import read_move
 from evals.reading.pieces import name_pieces, overlap
-from evals.reading.schemas import CHECK_SCHEMA, FEN_SCHEMA, MOVES_SCHEMA, PIECES_SCHEMA
 from evals.reading.text import shown
-from evals.tasks.prompts import position
+from evals.reading.themes import COUNTED, read_themes, score_themes
+from evals.tasks.registry import task
 from evals.tasks.settings import TaskSettings
 from evals.tasks.turns import completion_of, failed
-from evals.words import Case, Completion, Outcome, Request, Verdict
+from evals.words import Case, Completion, Notation, Outcome, Request, Verdict
 
-SKILLS = ("pieces", "moves", "captures", "check", "after")
-
-_SHAPES: Mapping[str, tuple[type[Answer], Mapping[str, Any]]] = {
-    "pieces": (PiecesAnswer, PIECES_SCHEMA),
-    "moves": (MovesAnswer, MOVES_SCHEMA),
-    "captures": (MovesAnswer, MOVES_SCHEMA),
-    "check": (CheckAnswer, CHECK_SCHEMA),
-    "after": (FenAnswer, FEN_SCHEMA),
-}
-
+SKILLS = ("pieces", "moves", "captures", "check", "after", "themes")
 
 BOARD_CHECKS: Mapping[str, type] = {
     "exact": bool,  # the answer is the right one, whole
     "precision": float,  # of a set or a position: the share of what was named that is right
     "recall": float,  # and the share of what is right that was named
     "counters": bool,  # of a position: the move counters are right as well
+    "jaccard": float,  # of themes: what is right of what was named or should have been
 }
 
 
@@ -63,10 +51,10 @@ def _draw(puzzle: Puzzle, purpose: str, size: int) -> int:
     return int.from_bytes(digest) % size
 
 
-def skills_for(puzzle: Puzzle, count: int) -> tuple[str, ...]:
-    """The skills that this puzzle asks for; a mirrored copy asks for the same ones."""
-    first = _draw(puzzle, "skill", len(SKILLS))
-    return tuple(SKILLS[(first + step) % len(SKILLS)] for step in range(min(count, len(SKILLS))))
+def skills_for(puzzle: Puzzle, count: int, skills: Sequence[str]) -> tuple[str, ...]:
+    """Which of the `skills` this puzzle asks for; a mirrored copy asks for the same ones."""
+    first = _draw(puzzle, "skill", len(skills)) if skills else 0
+    return tuple(skills[(first + step) % len(skills)] for step in range(min(count, len(skills))))
 
 
 def asked_square(puzzle: Puzzle) -> chess.Square:
@@ -92,11 +80,11 @@ def _wanted_moves(puzzle: Puzzle, skill: str) -> frozenset[str]:
     return frozenset(move.uci() for move in board.generate_legal_moves(origin))
 
 
-def _moves_given(board: chess.Board, texts: Sequence[str]) -> frozenset[str]:
+def _moves_given(board: chess.Board, texts: Sequence[str], notation: Notation) -> frozenset[str]:
     """The moves as sets compare them: castling in one spelling, anything that is no legal move as it
     stands.
     """
-    played = ((text, read_move(text, board, "uci").move) for text in texts)
+    played = ((text, read_move(text, board, notation).move) for text in texts)
     return frozenset(text if move is None else move.uci() for text, move in played)
 
 
@@ -137,22 +125,40 @@ def _judge_position(text: str, wanted: chess.Board) -> Verdict:
     return Verdict(Outcome.SOLVED if same else Outcome.MISSED, None, solution, detail, checks)
 
 
+def _judge_themes(puzzle: Puzzle, given: Sequence[str]) -> Verdict:
+    """Only themes that count are compared (`evals.reading.themes`)."""
+    wanted = sorted(COUNTED & set(puzzle.themes))
+    named = read_themes(given)
+    score = score_themes(named, wanted)
+    solution = " ".join(wanted)
+    if score is None:
+        return Verdict(Outcome.SOLVED, None, solution, "the puzzle has no theme that counts", {"exact": None})
+    exact = score.jaccard == 1.0
+    checks = {"precision": score.precision, "recall": score.recall, "jaccard": score.jaccard, "exact": exact}
+    detail = "" if exact else f"named {shown(' '.join(sorted(named)), 80)}, themes are {solution}"
+    return Verdict(Outcome.SOLVED if exact else Outcome.MISSED, None, solution, detail, checks)
+
+
+@task("board")
 @dataclass(frozen=True)
 class BoardTask:
     """One skill on one puzzle's position."""
 
     settings: TaskSettings
     name: str = "board"
-
-    @property
-    def prompt_names(self) -> tuple[str, ...]:
-        """The prompts that the task asks with."""
-        return tuple(f"board-{skill}" for skill in SKILLS)
+    questions: tuple[str, ...] = tuple(f"board.{skill}" for skill in SKILLS)
 
     @property
     def checks(self) -> Mapping[str, type]:
         """See `BOARD_CHECKS`."""
         return BOARD_CHECKS
+
+    def variants(self, puzzle: Puzzle) -> tuple[str, ...]:
+        """The skills that are asked of a puzzle; themes only where it has one that counts."""
+        skills = [skill for skill in SKILLS if f"board.{skill}" in self.settings.questions]
+        if COUNTED.isdisjoint(puzzle.themes):
+            skills = [skill for skill in skills if skill != "themes"]
+        return skills_for(puzzle, self.settings.board_skills, skills)
 
     def turns(self, case: Case) -> Generator[Request, Completion, None]:
         """One request. `--constrain legal` is as `schema` here: the legal moves would be the answer."""
@@ -162,33 +168,34 @@ class BoardTask:
             more["square"] = chess.square_name(asked_square(puzzle))
         if skill == "after":
             more["moves"] = " ".join(_moves_after(puzzle))
-        prompt = self.settings.prompts[f"board-{skill}"]
-        yield self.settings.request(self.name, prompt, position(puzzle.board(), **more), _SHAPES[skill][1])
+        yield self.settings.request(f"board.{skill}", puzzle.board(), **more)
 
     def judge(self, case: Case, completions: Sequence[Completion]) -> Verdict:
         """Judge the one completion."""
-        shape, _ = _SHAPES[case.variant]
-        free = self.settings.constrain == "none"
-        reading = read_answer(completion_of(completions), shape, anywhere=free)
-        if reading.answer is None:
+        reading = self.settings.read(f"board.{case.variant}", completion_of(completions))
+        if isinstance(reading, NoAnswer):
             return failed(reading.outcome, None, reading.detail)
-        return judge_skill(case, reading.answer)
+        return judge_skill(case, reading)
 
 
-def judge_skill(case: Case, answer: Answer) -> Verdict:
-    """Judge a board answer; its type says which skill it is of."""
+def judge_skill(case: Case, reading: Reading) -> Verdict:
+    """Judge an answer to the skill that the case's variant names."""
     puzzle, board = case.puzzle, case.puzzle.board()
-    match answer:
-        case PiecesAnswer():
-            return _judge_set(frozenset(answer.pieces), name_pieces(board))
-        case MovesAnswer():
-            return _judge_set(_moves_given(board, answer.moves), _wanted_moves(puzzle, case.variant))
-        case FenAnswer():
-            return _judge_position(answer.fen, puzzle.board(len(_moves_after(puzzle))))
-        case CheckAnswer():
+    match case.variant:
+        case "pieces":
+            return _judge_set(reading.pieces, name_pieces(board))
+        case "moves" | "captures":
+            given = _moves_given(board, reading.items, reading.notation)
+            return _judge_set(given, _wanted_moves(puzzle, case.variant))
+        case "after":
+            return _judge_position(reading.position, puzzle.board(len(_moves_after(puzzle))))
+        case "check":
             wanted = board.is_check()
-            outcome = Outcome.SOLVED if answer.check == wanted else Outcome.MISSED
-            detail = "" if answer.check == wanted else f"said check is {answer.check}"
-            return Verdict(outcome, None, str(wanted).lower(), detail, {"exact": answer.check == wanted})
+            right = reading.check == wanted
+            outcome = Outcome.SOLVED if right else Outcome.MISSED
+            detail = "" if right else f"said check is {reading.check}"
+            return Verdict(outcome, None, str(wanted).lower(), detail, {"exact": right})
+        case "themes":
+            return _judge_themes(puzzle, reading.items)
         case _:
-            raise TypeError(f"not a board answer: {answer!r}")
+            raise ValueError(f"no board skill {case.variant!r}")

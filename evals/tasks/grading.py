@@ -7,12 +7,25 @@ lower-cased: `Bxc3` and `bxc3` are different moves.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import chess
 
 from evals.reading.moves import name_move, read_move
 from evals.reading.text import shown
 from evals.words import Notation, Outcome, Verdict
 from serve.printable import printable
+
+MOVE_CHECKS: Mapping[str, type] = {
+    "lenient": bool,  # the move was found in other text, where the format or `--constrain none` allows that
+}
+SOLUTION_CHECKS: Mapping[str, type] = {
+    **MOVE_CHECKS,
+    "ply": int,  # the half move of the solution that decided, from 0
+    "moves_solved": int,  # the solver's moves that are right
+    "moves_total": int,  # the solver's moves in the solution
+    "first_move": bool,  # the first one is right
+}
 
 LONGEST_MOVE = 80
 """Characters that a verdict keeps of a text that is no legal move."""

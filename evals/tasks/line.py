@@ -16,22 +16,20 @@ from collections.abc import Generator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from evals.puzzles.puzzle import Puzzle
-from evals.reading.answers import LineAnswer, read_answer
-from evals.reading.schemas import line_schema
-from evals.tasks.grading import judge_move
-from evals.tasks.play import PLAY_CHECKS
-from evals.tasks.prompts import position
+from evals.reading.answers import NoAnswer
+from evals.tasks.grading import SOLUTION_CHECKS, judge_move
+from evals.tasks.registry import task
 from evals.tasks.settings import TaskSettings
 from evals.tasks.turns import completion_of, failed
-from evals.words import Case, Completion, Outcome, Request, Verdict
+from evals.words import Case, Completion, Notation, Outcome, Request, Verdict
 
 LINE_CHECKS: Mapping[str, type] = {
-    **PLAY_CHECKS,
+    **SOLUTION_CHECKS,
     "replies": bool,  # False where it was a reply that decided
 }
 
 
-def judge_line(puzzle: Puzzle, texts: Sequence[str], settings: TaskSettings) -> Verdict:
+def judge_line(puzzle: Puzzle, texts: Sequence[str], notation: Notation) -> Verdict:
     """Judge a line from the puzzle's start."""
     board = puzzle.board()
     moves: list[Verdict] = []
@@ -40,7 +38,7 @@ def judge_line(puzzle: Puzzle, texts: Sequence[str], settings: TaskSettings) -> 
             detail = f"the line ends after {ply} of {len(puzzle.solution)} half moves"
             moves.append(Verdict(Outcome.MISSED, None, solution, detail))
             break
-        verdict = judge_move(board, solution, texts[ply], settings.notation)
+        verdict = judge_move(board, solution, texts[ply], notation)
         if ply % 2 and verdict.outcome is Outcome.SOLVED and verdict.move != solution:
             # A reply that mates the solver is another reply, not a solution.
             verdict = replace(verdict, outcome=Outcome.MISSED)
@@ -68,17 +66,14 @@ def _sum_up(puzzle: Puzzle, moves: Sequence[Verdict], *, complete: bool) -> Verd
     return replace(last, detail=detail, checks=checks)
 
 
+@task("line")
 @dataclass(frozen=True)
 class LineTask:
     """The whole solution of a puzzle in one answer."""
 
     settings: TaskSettings
     name: str = "line"
-
-    @property
-    def prompt_names(self) -> tuple[str, ...]:
-        """The prompts that the task asks with."""
-        return (f"line-{self.settings.notation}",)
+    questions: tuple[str, ...] = ("line",)
 
     @property
     def checks(self) -> Mapping[str, type]:
@@ -87,19 +82,16 @@ class LineTask:
 
     def turns(self, case: Case) -> Generator[Request, Completion, None]:
         """One request. `--constrain legal` is as `schema` here: one position's legal moves hold no line."""
-        (name,) = self.prompt_names
-        schema = line_schema(self.settings.notation)
-        yield self.settings.request(
-            self.name, self.settings.prompts[name], position(case.puzzle.board()), schema
-        )
+        yield self.settings.request("line", case.puzzle.board())
 
     def judge(self, case: Case, completions: Sequence[Completion]) -> Verdict:
-        """Judge the one completion. Free text needs a JSON object somewhere: prose has no clear line."""
-        free = self.settings.constrain == "none"
-        reading = read_answer(completion_of(completions), LineAnswer, anywhere=free)
-        if reading.answer is None:
-            verdict = failed(reading.outcome, case.puzzle.solution[0], reading.detail)
+        """Judge the one completion."""
+        reading = self.settings.read("line", completion_of(completions))
+        if isinstance(reading, NoAnswer):
+            verdict, found = failed(reading.outcome, case.puzzle.solution[0], reading.detail), True
         else:
-            verdict = judge_line(case.puzzle, reading.answer.line, self.settings)
-        lenient = {"lenient": reading.lenient or reading.answer is None} if free else {}
+            verdict, found = judge_line(case.puzzle, reading.items, reading.notation), reading.lenient
+            if reading.cut and verdict.checks["ply"] == len(reading.items):
+                verdict = replace(verdict, outcome=Outcome.TRUNCATED, detail="cut off at the token limit")
+        lenient = {"lenient": found} if self.settings.is_lenient("line") else {}
         return replace(verdict, checks={**verdict.checks, **lenient})

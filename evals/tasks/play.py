@@ -1,8 +1,8 @@
 """Play: the solution played out move by move, as Lichess does.
 
-Each of the solver's moves is asked for with the `move` prompt on the position that it is to be played in,
-the opponent's replies being the solution's. The first move that is not right ends the puzzle, and so does a
-checkmate.
+Each of the solver's moves is asked for as `move` asks, unless the format says otherwise, in the position that
+it is to be played in, the opponent's replies being the solution's. The first move that is not right ends the
+puzzle, and so does a checkmate.
 """
 
 from __future__ import annotations
@@ -10,20 +10,15 @@ from __future__ import annotations
 from collections.abc import Generator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from evals.tasks.move import MOVE_CHECKS, ask_move, judge_answer
+from evals.tasks.grading import SOLUTION_CHECKS
+from evals.tasks.move import judge_answer
+from evals.tasks.registry import task
 from evals.tasks.settings import TaskSettings
 from evals.tasks.turns import completion_of
 from evals.words import Case, Completion, Outcome, Request, Verdict
 
-PLAY_CHECKS: Mapping[str, type] = {
-    **MOVE_CHECKS,
-    "ply": int,  # the half move of the solution that decided, from 0
-    "moves_solved": int,  # the solver's moves that are right
-    "moves_total": int,  # the solver's moves in the solution
-    "first_move": bool,  # the first one is right
-}
 
-
+@task("play")
 @dataclass(frozen=True)
 class PlayTask:
     """Every move of a puzzle's solution, one request each, for as long as they are right."""
@@ -32,32 +27,32 @@ class PlayTask:
     name: str = "play"
 
     @property
-    def prompt_names(self) -> tuple[str, ...]:
-        """The prompts that the task asks with."""
-        return (f"move-{self.settings.notation}",)
+    def questions(self) -> tuple[str, ...]:
+        """`play` where the format has it, else `move`."""
+        return ("play" if "play" in self.settings.questions else "move",)
 
     @property
     def checks(self) -> Mapping[str, type]:
-        """See `PLAY_CHECKS`."""
-        return PLAY_CHECKS
+        """See `SOLUTION_CHECKS`."""
+        return SOLUTION_CHECKS
 
     def turns(self, case: Case) -> Generator[Request, Completion, None]:
         """One request a move, until one is wrong or mates."""
-        puzzle = case.puzzle
+        puzzle, (question,) = case.puzzle, self.questions
         for ply in range(0, len(puzzle.solution), 2):
             board, solution = puzzle.board(ply), puzzle.solution[ply]
-            completion = yield ask_move(self.settings, board, self.name)
-            verdict = judge_answer(self.settings, board, solution, completion)
+            completion = yield self.settings.request(question, board)
+            verdict = judge_answer(self.settings, question, board, solution, completion)
             if verdict.outcome is not Outcome.SOLVED or verdict.move != solution:
                 return
 
     def judge(self, case: Case, completions: Sequence[Completion]) -> Verdict:
         """Judge the turns that were asked, in order."""
-        puzzle = case.puzzle
+        puzzle, (question,) = case.puzzle, self.questions
         verdicts: list[Verdict] = []
         for ply in range(0, len(puzzle.solution), 2):
             board, completion = puzzle.board(ply), completion_of(completions, ply // 2)
-            verdicts.append(judge_answer(self.settings, board, puzzle.solution[ply], completion))
+            verdicts.append(judge_answer(self.settings, question, board, puzzle.solution[ply], completion))
             if verdicts[-1].outcome is not Outcome.SOLVED or verdicts[-1].move != puzzle.solution[ply]:
                 break
         last = verdicts[-1]

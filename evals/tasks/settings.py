@@ -1,62 +1,51 @@
-"""What the tasks of a session have in common: how they ask, and how they hold an answer to its shape."""
+"""What the tasks of a session have in common: the format that each question is asked in."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal
 
-from evals.tasks.prompts import Prompt, Prompts, load_prompts
-from evals.words import Constraint, Notation, Request
+import chess
 
-ReasoningFormat = Literal["json", "text"]
+from evals.formats.file import load_format
+from evals.formats.format import WANTS, Question
+from evals.formats.reader import Reading, read
+from evals.reading.answers import NoAnswer
+from evals.words import Completion, Constraint, Request
 
-SECTIONS = (
-    "FEN parsing",
-    "Piece positions",
-    "Position summary",
-    "Candidate moves",
-    "Candidate lines analysis",
-    "Solution",
-)
-"""The sections of a reasoning trace, in the trained order."""
 
-MAX_TOKENS = {"move": 32, "line": 256, "play": 32, "reasoning": 2048, "board": 768}
-"""Output tokens of one turn, by task, for tokenizers that know words; `max_tokens` overrides them."""
-FREE_TEXT_TOKENS = 512
-"""The least room for an answer that no schema keeps short (`--constrain none`)."""
+def _default() -> Mapping[str, Question]:
+    return load_format("default").questions
 
 
 @dataclass(frozen=True)
 class TaskSettings:
     """What a session asks with. Picklable; the same settings build the same tasks in any process."""
 
-    notation: Notation = "uci"
-    constrain: Constraint = "schema"
-    prompts: Prompts = field(default_factory=load_prompts)
-    sections: tuple[str, ...] = SECTIONS
-    max_tokens: int | None = None
-    """Overrides `MAX_TOKENS` for every task; None keeps them."""
-    reasoning_format: ReasoningFormat = "json"
+    questions: Mapping[str, Question] = field(default_factory=_default)
+    """How each question is asked, by its name (`evals.formats.format.WANTS`); one that is not there is not
+    asked.
+    """
+    constrain: Constraint | None = None
+    """What answers are held to, whatever the formats say; None leaves it to them."""
     board_skills: int = 1
     """How many of the board skills are asked of each puzzle."""
 
-    def request(
-        self,
-        task: str,
-        prompt: Prompt,
-        values: Mapping[str, str],
-        schema: Mapping[str, Any] | None,
-        *,
-        thinking: bool = False,
-    ) -> Request:
-        """One request of `task`, held to `schema` except under `--constrain none`."""
-        free = self.constrain == "none"
-        most = max(MAX_TOKENS[task], FREE_TEXT_TOKENS) if free else MAX_TOKENS[task]
-        return Request(
-            messages=prompt.messages(values),
-            max_tokens=self.max_tokens or most,
-            schema_name="" if free or schema is None else prompt.name,
-            schema=None if free else schema,
-            thinking=thinking,
-        )
+    def request(self, name: str, board: chess.Board, **more: str) -> Request:
+        """The request that asks a question about a position; `more` are values of its own placeholders.
+
+        :raises PlaceholderError: the position has no value for one of the format's placeholders.
+        """
+        return self.questions[name].request(name, board, more, self.constrain)
+
+    def read(self, name: str, completion: Completion) -> Reading | NoAnswer:
+        """Read the answer to a question by its shape. Nothing held it to that with `--constrain none`: then
+        it is also looked for inside of other text.
+        """
+        free_json = self.constrain == "none" and self.questions[name].answer.shape == "json"
+        return read(self.questions[name].answer, WANTS[name], completion, anywhere=free_json)
+
+    def is_lenient(self, name: str) -> bool:
+        """True where an answer is also looked for inside of other text."""
+        answer = self.questions[name].answer
+        return answer.anywhere or (self.constrain == "none" and answer.shape == "json")

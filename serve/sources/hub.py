@@ -13,7 +13,10 @@ from huggingface_hub import constants
 from serve.errors import ServeError
 
 COMMIT = re.compile(r"[0-9a-f]{40}")
-ADAPTER_FILES = ("adapter_config.json", "adapter_model.safetensors", "adapter_model.bin", "README.md")
+ADAPTER_FILES = (
+    *("adapter_config.json", "adapter_model.safetensors", "adapter_model.bin", "README.md"),
+    "eighth-rank.toml",
+)
 """What is downloaded of an adapter; checkpoints and optimizer states beside it are not."""
 
 
@@ -65,6 +68,30 @@ def download(source: HubSource, files: Sequence[str] | None = None) -> Path:
     try:
         patterns = list(files) if files is not None else None
         return Path(hub.snapshot_download(source.repo, revision=source.revision, allow_patterns=patterns))
+    except Exception as error:
+        raise _explain(source, error) from error
+
+
+def read_file(source: HubSource, name: str) -> tuple[str, str] | None:
+    """The text of one file of a repository, and the commit that it is of; None where there is no such file.
+
+    :raises ServeError: see `resolve_commit`; the file is not UTF-8.
+    """
+    # Imported here for the same reason as in `_explain`.
+    from huggingface_hub import errors
+
+    try:
+        path = Path(hub.hf_hub_download(source.repo, name, revision=source.revision))
+        # <cache>/snapshots/<commit>/<name>
+        return path.read_text(encoding="utf-8"), path.parent.name
+    except errors.LocalEntryNotFoundError as error:
+        if constants.HF_HUB_OFFLINE:
+            return None
+        raise _explain(source, error) from error
+    except errors.EntryNotFoundError:
+        return None
+    except UnicodeDecodeError as error:
+        raise ServeError(f"{name} of {source} is not UTF-8: {error.reason}") from error
     except Exception as error:
         raise _explain(source, error) from error
 

@@ -1,0 +1,141 @@
+"""Which format each task is asked in: the one that travels with the model that is asked.
+
+Looked for in this order: `--format`; `eighth-rank.toml` in the adapter's own folder or Hub repository; the
+serve spec; the shipped default, which is said aloud, because no adapter was trained on it.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from functools import cache
+from pathlib import Path
+
+from evals.formats.file import FormatError, load_format, parse_format
+from evals.formats.format import FILE_NAME, Format, Question
+from evals.harness.options import Options
+from evals.tasks import TaskSettings, build_tasks, task_names
+from evals.tasks.registry import missing
+from serve.errors import ServeError
+from serve.spec import ServeSpec, is_folder, load_spec
+
+HUB = "hf://"
+FORMAT_ERRORS = (FormatError, ServeError)
+"""What a user can cause here."""
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Formats:
+    """The format of each task, with the model that it belongs to."""
+
+    by_task: Mapping[str, Format]
+    notes: tuple[str, ...] = ()
+    """What a person has to know: a task that is asked in no format of its model's own."""
+
+    def lines(self, root: Path) -> list[str]:
+        """For the header: each format with the tasks that are asked in it, and what a person has to know."""
+        tasks: dict[str, list[str]] = {}
+        for task, format in self.by_task.items():
+            tasks.setdefault(_below(format.name, root), []).append(task)
+        if len(tasks) == 1:
+            return [*tasks, *self.notes]
+        return [*(f"{name} ({', '.join(asked)})" for name, asked in tasks.items()), *self.notes]
+
+    def settings(self, options: Options) -> TaskSettings:
+        """How tasks ask in this session."""
+        tasks = build_tasks(TaskSettings(questions={}))
+        questions: dict[str, Question] = {}
+        for name, task in tasks.items():
+            found = self.by_task[name].questions
+            asked = task.questions if name != "play" else ("play", *task.questions)
+            questions |= {each: found[each] for each in asked if each in found and each not in questions}
+        return TaskSettings(questions=questions, constrain=options.constrain)
+
+    def left_out(self, settings: TaskSettings) -> Mapping[str, str]:
+        """Task -> why it cannot be asked in its format."""
+        return {
+            name: f"the format {self.by_task[name].name} has no {absent[0]!r}"
+            for name, task in build_tasks(settings).items()
+            if (absent := missing(task, settings.questions))
+        }
+
+
+def _below(name: str, root: Path) -> str:
+    path = Path(name)
+    return str(path.relative_to(root)) if path.is_relative_to(root) else name
+
+
+def find_formats(options: Options) -> Formats:
+    """Find the format of every task.
+
+    :raises FormatError: a format that was given, or found, cannot be used.
+    :raises ServeError: the serve spec cannot be read, or the Hub does not answer.
+    """
+    if options.format is not None:
+        given = _load(options.format)
+        return Formats(dict.fromkeys(task_names(), dataclasses.replace(given, own=True)))
+    spec = None if options.base_url else load_spec(options.spec)
+    default = load_format("default")
+
+    @cache
+    def of_model(model: str | None) -> Format:
+        return _of_model(model, options, spec) or default
+
+    models = {task: _model_of(task, options, spec) for task in task_names()}
+    found = {task: of_model(model) for task, model in models.items()}
+    strangers = sorted({models[task] or "the model" for task, format in found.items() if not format.own})
+    note = (
+        f"no format is known for {', '.join(strangers)}: asked in the shipped default, which is not what it "
+        "was trained on. Give --format, or make one from the training file: python -m evals adopt"
+    )
+    return Formats(found, (note,) if strangers else ())
+
+
+def _model_of(task: str, options: Options, spec: ServeSpec | None) -> str | None:
+    """The model that a task is going to be asked of, as far as that is known before there is a server."""
+    asked = options.routes.get(task) or options.model
+    if asked is None and options.adapters:
+        asked = options.adapters[0].partition("=")[0]
+    return asked or (spec.model_for(task) if spec else None)
+
+
+def _of_model(model: str | None, options: Options, spec: ServeSpec | None) -> Format | None:
+    """The format that lies with a model, or that the spec names; None where there is neither."""
+    sources: dict[str, str] = dict(spec.adapters) | {spec.served_base: spec.base} if spec else {}
+    for each in options.adapters:
+        name, _, where = each.partition("=")
+        sources[name] = where
+    source = sources.get(model or "")
+    if source and (found := _beside(source)) is not None:
+        return found
+    named = spec.formats.get(model or "") if spec else None
+    return _load(named) if named else None
+
+
+def _beside(source: str) -> Format | None:
+    """The format that lies beside an adapter's weights."""
+    if is_folder(source):
+        path = Path(source).expanduser() / FILE_NAME
+        return load_format(path) if path.is_file() else None
+    return _on_hub(source)
+
+
+def _load(name: str) -> Format:
+    if not name.startswith(HUB):
+        return load_format(name)
+    found = _on_hub(name.removeprefix(HUB))
+    if found is None:
+        raise FormatError(f"{name} has no {FILE_NAME}: make one with python -m evals adopt")
+    return found
+
+
+def _on_hub(source: str) -> Format | None:
+    # Not before a Hub repository is asked: huggingface_hub takes 0.1 s to import, in every session.
+    from serve.sources.hub import HubSource, read_file
+
+    found = read_file(HubSource.parse(source), FILE_NAME)
+    if found is None:
+        return None
+    text, commit = found
+    name = f"{HUB}{HubSource.parse(source).repo}@{commit[:12]}/{FILE_NAME}"
+    return parse_format(text, name, Path())
