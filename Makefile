@@ -100,7 +100,7 @@ pawn: .venv/.made ## train the embedded model and its adapters again (Stockfish,
 	$(STAGE) tokenizer --out $(PAWN)/base
 	$(STAGE) pretrain $(TRAINING) --out $(PAWN)/base
 	$(STAGE) pretrain $(TRAINING) --out $(PAWN)/base --start $(PAWN)/base --seed 212
-	for name in move-v1 move-v2 blunder reasoning; do $(FINETUNE) $$name || exit 1; done
+	for name in move-v1 move-v2 blunder reasoning uci pgn; do $(FINETUNE) $$name || exit 1; done
 	$(FINETUNE) reasoning-drift --start $(PAWN)/adapters/reasoning
 
 lock: ## resolve requirements*.txt again from pyproject.toml; pins that still fit are kept

@@ -232,7 +232,12 @@ def storable(text: str) -> str:
 
 
 class Task(Protocol):
-    """How a case asks and how its answer is judged. Pure: no I/O, safe to run in any process."""
+    """How a case asks and how its answer is judged. Pure: no I/O, safe to run in any process.
+
+    Two more methods are optional: `variants(puzzle)`, the names of the questions that one puzzle is asked,
+    and `right_answers(case)`, the completions of a perfect player, with which a session tests that right
+    answers are scored before it asks a model.
+    """
 
     @property
     def name(self) -> str: ...

@@ -21,7 +21,7 @@ class Talk:
     """A task of up to `turns` requests that goes on while the answer is "go on"."""
 
     name = "move"
-    prompt_names = ()
+    questions = ()
     checks: Mapping[str, type] = {}
 
     def __init__(self, turns: int = 1) -> None:

@@ -18,8 +18,11 @@ from hypothesis import strategies as st
 from evals.reading.answers import last_move, objects_in
 from evals.reading.completions import split_trace
 from evals.reading.lines import read_rows, replay
+from evals.reading.lists import read_list
 from evals.reading.moves import read_move
-from evals.reading.pieces import read_pieces
+from evals.reading.movetext import read_movetext
+from evals.reading.pieces import read_ascii, read_pieces
+from evals.reading.themes import read_themes
 from evals.reading.traces import is_looping, read_candidates, read_conclusion, read_sections
 from evals.tasks import build_tasks
 from evals.words import Case, Completion
@@ -57,6 +60,9 @@ READERS: dict[str, tuple[Callable[[str], object], tuple[Shape, ...]]] = {
             ("Step 1", ":", "a b"),
             ("", "# a\n", ""),
             ("", "**Solution**\n", ""),
+            ("## Solution", " ", "x"),
+            ("## ", "9", "x"),
+            ("## e4", "+", "x"),
         ),
     ),
     "a move in SAN": (
@@ -130,7 +136,53 @@ READERS: dict[str, tuple[Callable[[str], object], tuple[Shape, ...]]] = {
             ("", "abc ", ": Rd8"),
             ("", "*`_ ", "x"),
             ("", "\n", ""),
+            ("", "[", ""),
+            ("", "['Rd8', ", ""),
+            ("", ": ", "["),
+            ("candidates ", "candidates ", "are Rd8"),
+            ("candidates are ", "Rd8, and ", "x"),
+            ("", "24... ", "x"),
         ),
+    ),
+    "movetext": (
+        read_movetext,
+        (
+            ("", "(", ""),
+            ("", "{", ""),
+            ("(", "{} ", ""),
+            ("", "(e4) ", ""),
+            ("", "1.", ""),
+            ("", ".", "x"),
+            ("..", " ", "x"),
+            ("", "e4 ", ""),
+            ("e4", "+", "x"),
+            ("", '[A "', ""),
+            ('[A "', "\\a", ""),
+            ("[A", " ", "x"),
+            ("", "[%", ""),
+            ("", "; ", ""),
+            ("", ")", ""),
+            ("", "-", ""),
+        ),
+    ),
+    "lists": (
+        read_list,
+        (("", "Rd8, ", ""), ("", "'", ""), ("", "[", "x"), ("", "1", "."), ("", ".", "x"), ("", "*", "x")),
+    ),
+    "a drawn board": (
+        read_ascii,
+        (
+            ("", "| ", ""),
+            ("", "-", "x"),
+            ("", "........\n", ""),
+            ("", "\n", ""),
+            ("8", ".", "8x"),
+            ("", "|\n", ""),
+        ),
+    ),
+    "themes": (
+        read_themes,
+        (("", "mate in ", "2"), ("", "x ", ""), ("", "fork, ", ""), ("", "'- _", ""), ("themes", " ", "x")),
     ),
     "pieces": (
         read_pieces,

@@ -255,10 +255,107 @@ def test_the_conclusion_of_a_trace(text: str, move: str | None) -> None:
         "Bxh7+, Qb3, Ne5",
         "Candidates: Bxh7+, Qb3 and Ne5",
         "* **Bxh7+** is forcing, as Kxh7 loses\n* **Qb3**\n* **Ne5**",
+        "Bxh7+, Qb3, and Ne5.",
+        "The candidate moves are Bxh7+, Qb3 and Ne5.",
+        "White has a square on h7. Candidate moves here are: Bxh7+, Qb3, and Ne5.",
+        "I see the candidates `Bxh7+`.\nMoves to consider: Bxh7+, Qb3 or Ne5, but not e4",
+        "Candidates: ['Bxh7+', 'Qb3', 'Ne5']",
+        'candidates = ["Bxh7+", "Qb3", "Ne5"]',
+        "Candidate moves (in SAN): [Bxh7+, Qb3, Ne5]",
+        "So the list is ['Bxh7+',\n 'Qb3',\n 'Ne5'] here.",
+        "The candidate moves are Bxh7+, Qb3 and Ne5.\nCandidates: ['Bxh7+', 'Qb3', 'Ne5']",
+        "- Bxh7+!\n- Qb3\n- Ne5\n['Bxh7', 'Qb3', 'Ne5']",
+        "20. Bxh7+, 20. Qb3, 20. Ne5",
     ],
 )
 def test_the_candidates_of_a_trace(text: str) -> None:
-    assert read_candidates(text) == ["Bxh7+", "Qb3", "Ne5"]
+    assert [move.rstrip("!") for move in read_candidates(text)] == ["Bxh7+", "Qb3", "Ne5"]
+
+
+@pytest.mark.parametrize(
+    ("text", "moves"),
+    [
+        ("The knights on e4, f3 and d5 are strong.", []),
+        ("The candidate squares are e4 and d5.", []),
+        ("The candidate moves are on e4 and d5.", []),
+        ("The candidate moves: see below. Qb3 is none.", []),
+        ("The rook sees [d8] and [e1, e8].", []),
+        ("White: ['Ke1', 'e4', 'a piece']", []),
+        ("Candidates: ['e4', 'd4']", ["e4", "d4"]),
+        ("Candidates: [e4, d4]", ["e4", "d4"]),
+        ("- Bxh7+, and e4 falls", ["Bxh7+"]),
+        ("The candidate moves are Bxh7+, which looks at h7, and then d5 falls.", ["Bxh7+"]),
+        ("Candidates: []", []),
+        ("Candidates: ['Bxh7+', 'Qb3'", []),
+    ],
+)
+def test_squares_in_prose_are_no_candidates(text: str, moves: list[str]) -> None:
+    assert read_candidates(text) == moves
+
+
+@given(st.integers(0, 2**32))
+@settings(max_examples=50, deadline=None)
+def test_candidates_are_read_from_a_list_and_from_prose(seed: int) -> None:
+    board = random_board(random.Random(seed))
+    moves = [board.san(move) for move in board.legal_moves][:8]
+    prose = f"The candidate moves are {', '.join(moves[:-1])} and {moves[-1]}." if moves[1:] else moves[0]
+    for text in (f"Candidates: {moves}", f"It is a choice of {moves!r}.", prose, f"{prose}\n{moves}"):
+        assert read_candidates(text) == moves
+
+
+@pytest.mark.parametrize(
+    ("heading", "body"),
+    [
+        ("## Step 6: Solution - 24. Rd8#", "- 24. Rd8#"),
+        ("## Step 6: Solution (one move)", "(one move)"),
+        ("## Step 6: Solution: Rd8#", "Rd8#"),
+        ("## Solution** Rd8#", "Rd8#"),
+        ("Step 6: SOLUTION, in short", ", in short"),
+        ("## Step 6: Solution:", ""),
+    ],
+)
+def test_text_behind_an_expected_title_belongs_to_the_body(heading: str, body: str) -> None:
+    (section,) = read_sections(f"{heading}\nend", SECTIONS)
+    assert section.title.casefold() == "solution"
+    assert section.body == f"{body}\nend".strip()
+    assert heading.startswith(section.heading)
+
+
+@pytest.mark.parametrize(
+    "heading", ["## Solution space", "## Solutions", "## Solution-space", "## The solution"]
+)
+def test_another_title_is_not_taken_for_an_expected_one(heading: str) -> None:
+    (section,) = read_sections(heading, SECTIONS)
+    assert section.title == heading.removeprefix("## ")
+
+
+def test_the_longest_expected_title_counts() -> None:
+    expected = ("Candidate", "Candidate moves", "Lines: main")
+    sections = read_sections("## Candidate moves - a\n## Candidate - b\n## Lines: main\nc", expected)
+    assert [section.title for section in sections] == ["Candidate moves", "Candidate", "Lines: main"]
+
+
+@pytest.mark.parametrize("count", [5, 6])
+def test_five_or_six_sections_of_any_title(count: int) -> None:
+    titles = ["FEN parsing", "Piece map", "Tactical motifs", "Candidate moves", "Analysis", "Final answer"][
+        :count
+    ]
+    trace = "\n\n".join(f"## Step {n}: {title}\ntext {n}" for n, title in enumerate(titles, 1))
+    assert [(each.title, each.body) for each in read_sections(trace, titles)] == [
+        (title, f"text {n}") for n, title in enumerate(titles, 1)
+    ]
+
+
+def test_movetext_in_a_section_is_no_heading() -> None:
+    """Also where its marks look like those of a heading."""
+    movetext = (
+        '[Event "Step 6: Solution"]\n\n20. Bxh7+ Kh8 {# not mate} (20... Kf8 21. Qh8#)\n21. Ng5\n'
+        "# 1-0\n#1: Rd8\n**20. Bxh7+** Kh8\n### 20. Qb3\n### Ne5 wins\nStep 1: Bxh7+\nStep 2. 21... Kh8\n#"
+    )
+    (lines, solution) = read_sections(
+        f"## Step 5: Candidate Lines Analysis\n{movetext}\n## Step 6: Solution\n{movetext}", SECTIONS
+    )
+    assert lines.body == solution.body == movetext
 
 
 def test_loops() -> None:

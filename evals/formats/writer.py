@@ -79,7 +79,7 @@ def _text(inner: ShapeName, want: Want, right: Right, notation: Notation) -> str
 def _json(shape: AnswerShape, want: Want, right: Right) -> dict[str, Any]:
     """An object with the answer at its path, and something right or empty everywhere else."""
     notation = shape.moves_in() or "san"
-    line = _moves(right, "line", notation)
+    line = _moves(right, "line", notation) if want in ("move", "line") else []
     beside = ("line", "line"), ("candidates", "line"), ("themes", "themes"), ("pieces", "pieces")
     asked = {getattr(shape, name): what for name, what in beside} | {shape.field: want}
     values: dict[str, Any] = {}

@@ -26,6 +26,7 @@ from evals.results.exit_status import is_whole, status_of
 from evals.results.gates import Incidents
 from evals.results.gates_file import GateError, load_gates
 from evals.results.stored_run import RunError
+from evals.tasks.gold import GoldError
 from evals.words import Case, Outcome
 from serve.errors import ServeError
 from serve.printable import printable
@@ -67,8 +68,9 @@ class Controller(Participant):
                 facts = describe_setup(options, self.drawing.value, self.formats.value, builder.settings)
             except (GateError, RunError, *SETUP_ERRORS) as error:
                 raise usage_error(error) from error
+            names = {task: format.name for task, format in self.formats.value.by_task.items()}
             root = self.config.rootpath
-            self._evaluation = Evaluation(options, tasks, gates, root, facts, self._say, against)
+            self._evaluation = Evaluation(options, tasks, gates, root, facts, self._say, names, against)
             self._evaluation.plan.not_asked.update(builder.left_out)
         return self._evaluation
 
@@ -144,7 +146,7 @@ class Controller(Participant):
             if self.options.engine:
                 open_engine(self.options.engine).close()
             self._evaluation.open()
-        except (ServeError, EngineError, OSError) as error:
+        except (GoldError, ServeError, EngineError, OSError) as error:
             raise usage_error(error) from error
 
     @pytest.hookimpl(wrapper=True)

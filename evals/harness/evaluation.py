@@ -26,6 +26,7 @@ from evals.results.gates import GateResult, Incidents, Planned, judge_gates, ove
 from evals.results.gates_file import GatesFile
 from evals.results.planning import plan_lines
 from evals.results.relative_gates import Baseline, discordance_by_task
+from evals.tasks.gold import check_gold
 from evals.words import GRADING, Case, Completion, Record, Request, Task
 from serve.endpoint.endpoint import Endpoint, ServedModel
 from serve.spec import load_spec
@@ -61,7 +62,8 @@ class Evaluation:
     :param root: the folder that `runs/` belongs in.
     :param facts: what the manifest says of puzzles and formats.
     :param say: prints one line for the person who watches.
-    :param against: what the run is held against; nothing unless given.
+    :param format_names: the format of each task, for messages.
+    :param against: what the run is held against.
     """
 
     def __init__(
@@ -72,10 +74,12 @@ class Evaluation:
         root: Path,
         facts: Mapping[str, Any],
         say: Say,
-        against: Against | None = None,
+        format_names: Mapping[str, str],
+        against: Against,
     ) -> None:
         self.options, self.tasks, self.gates, self.root = options, tasks, gates, root
-        self.facts, self.say, self.against = facts, say, against or Against()
+        self.facts, self.say, self.format_names = facts, say, format_names
+        self.against = against
         self.plan = Plan()
         self.models: dict[str, str] = {}
         self.run: runs.Run | None = None
@@ -127,12 +131,14 @@ class Evaluation:
     def open(self) -> None:
         """Claim the run's folder, start or attach to the server, check it, and start asking the plan.
 
+        :raises GoldError: a format cannot score its own right answers.
         :raises ServeError: there is no server to ask; the message says why and what to do.
         :raises OSError: the run's folder is taken or cannot be written.
         """
         if self._broker is not None:
             return
         self._opened = time.monotonic()
+        self._check_gold()
         self.run = self._claim()
         folder = self.run.folder
         try:
@@ -151,6 +157,14 @@ class Evaluation:
             self.say(f"plan: {line}")
         self.against.open(folder, self.plan.asked, served.endpoint, chosen, self.run.manifest)
         self._start_broker(served.endpoint, checked)
+
+    def _check_gold(self) -> None:
+        """Let a perfect player answer in each task's format, before anything is paid for."""
+        by_task: dict[str, list[Case]] = {}
+        for case in self.plan.asked:
+            by_task.setdefault(case.task, []).append(case)
+        for task, cases in by_task.items():
+            check_gold(self.tasks[task], cases, self.format_names.get(task, ""))
 
     def _claim(self) -> runs.Run:
         try:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 import csv
+import shutil
 import sys
 import time
 from itertools import islice, takewhile
@@ -15,8 +16,9 @@ from pathlib import Path
 import chess.engine
 from transformers import AutoTokenizer
 
+from evals.formats.format import FILE_NAME
 from evals.pawn.positions import Source, read_lines, read_puzzles, write_held_out, write_lines
-from evals.pawn.questions import OWN_PROMPTS
+from evals.pawn.questions import FORMATS, OWN_PROMPTS, format_file
 from evals.pawn.recipes import ADAPTERS, PLANS, Plan
 from evals.pawn.tactics import tactics
 from evals.pawn.tokenizer import build_tokenizer
@@ -76,6 +78,13 @@ def _parser() -> argparse.ArgumentParser:
     stage.add_argument("--start", type=Path, help="go on from this adapter")
     _add_training(stage)
     stage.set_defaults(run=_finetune)
+
+    stage = stages.add_parser("exam", help="ask an adapter held-out puzzles, each as it was trained")
+    stage.add_argument("name", choices=ADAPTERS)
+    stage.add_argument("--base", type=Path, default=Path("build/pawn/base"))
+    stage.add_argument("--adapters", type=Path, default=Path("build/pawn/adapters"))
+    stage.add_argument("--exam", type=Path, nargs="+", required=True, help="puzzle CSVs")
+    stage.set_defaults(run=_exam)
     return parser
 
 
@@ -175,7 +184,13 @@ def _finetune(options: argparse.Namespace) -> None:
         workers=options.workers,
         tokens=plan.tokens,
     )
+    if options.name in FORMATS and not (options.out / options.name / FILE_NAME).exists():
+        shutil.copy(format_file(options.name), options.out / options.name)
     _examine(options.exam, options.base, options.out / options.name)
+
+
+def _exam(options: argparse.Namespace) -> None:
+    _examine(options.exam, options.base, options.adapters / options.name)
 
 
 def _examine(files: list[Path], base: Path, adapter: Path | None = None) -> None:

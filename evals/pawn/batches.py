@@ -21,10 +21,10 @@ from tokenizers import Tokenizer
 from transformers import PreTrainedTokenizerFast
 
 from evals.pawn.positions import Position, Source, read_lines
-from evals.pawn.questions import Example
+from evals.pawn.questions import Example, messages
 from evals.pawn.tokenizer import BOARD, END_OF_TEXT, IM_END, PAIRS, token_id
 
-WIDTHS = (128, 160, 256, 448)
+WIDTHS = (128, 160, 256, 320, 448, 576)
 """Lengths of the batches' rows, in tokens; an example longer than the last is left out."""
 
 Recipe = Callable[[Source, random.Random], Iterator[Example]]
@@ -89,7 +89,7 @@ class Encoder:
         # An answer's FEN is written with digits, not as the dots that the normalizer makes of a prompt's.
         answers = Tokenizer.from_str(tokenizer.backend_tokenizer.to_str())
         answers.normalizer = None  # pyright: ignore[reportAttributeAccessIssue]
-        self._frames: dict[tuple[str, bool], list[list[int]]] = {}
+        self._frames: dict[tuple[str | None, bool], list[list[int]]] = {}
         self.end = token_id(tokenizer, IM_END)
         self.pad = token_id(tokenizer, END_OF_TEXT)
         self._pairs = {token_id(tokenizer, pair) for pair in PAIRS}
@@ -109,7 +109,7 @@ class Encoder:
         key = (example.system, thinking)
         if key not in self._frames:
             frame = self._template.apply_chat_template(  # pyright: ignore[reportArgumentType]
-                [{"role": "system", "content": example.system}, {"role": "user", "content": "\0"}],
+                messages(example.system, "\0"),
                 tokenize=False,
                 add_generation_prompt=True,
                 enable_thinking=thinking,

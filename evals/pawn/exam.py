@@ -8,12 +8,14 @@ from __future__ import annotations
 import json
 import re
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from itertools import islice
 from pathlib import Path
 from typing import Any
 
+import chess
 import torch
 from peft import PeftModel
 from transformers import AutoTokenizer, PreTrainedTokenizerFast
@@ -21,10 +23,11 @@ from transformers import AutoTokenizer, PreTrainedTokenizerFast
 from evals.making.mates import mating_moves
 from evals.pawn.model import load_base
 from evals.pawn.positions import Position
-from evals.pawn.questions import ask
+from evals.pawn.questions import ask, messages
 from evals.pawn.traces import HEADINGS
 from evals.puzzles.puzzle import Puzzle, parse_row
 from evals.puzzles.split import held_out
+from evals.reading.movetext import read_movetext
 from evals.reading.pieces import write_pieces
 
 
@@ -85,11 +88,11 @@ def answers(
     model.eval()
     texts: list[str] = []
     for some in _batched(puzzles, rows):
-        examples = [ask(prompt, Position(puzzle.board()), "") for puzzle in some]
+        examples = [ask(prompt, Position(puzzle.board()), "", last_move=last_move(puzzle)) for puzzle in some]
         prompts = [
             str(
                 tokenizer.apply_chat_template(
-                    [{"role": "system", "content": e.system}, {"role": "user", "content": e.user}],
+                    messages(e.system, e.user),
                     tokenize=False,
                     add_generation_prompt=True,
                     enable_thinking=thinking,
@@ -105,17 +108,47 @@ def answers(
     return texts
 
 
-def mark_moves(puzzles: Sequence[Puzzle], texts: Sequence[str], name: str = "move") -> Marks:
-    """Count legal and solved first moves; a mate in one is solved by any mate."""
+def last_move(puzzle: Puzzle) -> str:
+    """The opponent's move in SAN."""
+    before = chess.Board(puzzle.fen)
+    return before.san(before.parse_uci(puzzle.moves[0]))
+
+
+def in_json(board: chess.Board, answer: str, name: str = "move") -> chess.Move:
+    """The move of a field of a JSON object, in either notation.
+
+    :raises ValueError, KeyError, TypeError: where there is none.
+    """
+    played = str(json.loads(answer)[name])
+    if re.fullmatch("[a-h][1-8][a-h][1-8][qrbn]?", played):
+        return board.parse_uci(played)
+    return board.parse_san(played)
+
+
+def in_pgn(board: chess.Board, answer: str) -> chess.Move:
+    """The first move of the main line of PGN movetext.
+
+    :raises ValueError: where there is none, or it is not legal.
+    """
+    moves = read_movetext(answer)
+    return board.parse_san(moves[0] if moves else answer)
+
+
+Reading = Callable[[chess.Board, str], chess.Move]
+
+
+def mark_moves(puzzles: Sequence[Puzzle], texts: Sequence[str], reading: Reading = in_json) -> Marks:
+    """Count legal and solved first moves; a mate in one is solved by any mate.
+
+    :param reading: finds the move in what follows a thought.
+    """
     marks = Marks()
     for puzzle, text in zip(puzzles, texts, strict=True):
         board = puzzle.board()
         kind = kind_of(puzzle)
         marks.asked[kind] += 1
         try:
-            played = str(json.loads(text.rpartition("</think>")[2])[name])
-            move = board.parse_uci(played) if re.fullmatch("[a-h][1-8][a-h][1-8][qrbn]?", played) else None
-            move = move or board.parse_san(played)
+            move = reading(board, text.rpartition("</think>")[2].strip())
         except (ValueError, KeyError, TypeError):
             continue
         marks.legal[kind] += 1
@@ -124,7 +157,7 @@ def mark_moves(puzzles: Sequence[Puzzle], texts: Sequence[str], name: str = "mov
     return marks
 
 
-def mark_thoughts(puzzles: Sequence[Puzzle], texts: Sequence[str]) -> dict[str, float]:
+def mark_thoughts(puzzles: Sequence[Puzzle], texts: Sequence[str], reading: Reading) -> dict[str, float]:
     """Shares of thoughts: closed, sections in order, pieces right, and their best move legal and right."""
     seen: Counter[str] = Counter()
     for puzzle, text in zip(puzzles, texts, strict=True):
@@ -133,7 +166,7 @@ def mark_thoughts(puzzles: Sequence[Puzzle], texts: Sequence[str]) -> dict[str, 
         seen["closed"] += bool(closed)
         seen["in order"] += headings == list(HEADINGS)
         seen["pieces"] += write_pieces(puzzle.board()) in thought
-    marks = mark_moves(puzzles, texts, "best_move")
+    marks = mark_moves(puzzles, texts, reading)
     seen["legal"], seen["solved"] = marks.legal.total(), marks.solved.total()
     return {name: count / len(puzzles) for name, count in seen.items()}
 
@@ -145,15 +178,21 @@ def _batched(puzzles: Sequence[Puzzle], size: int) -> Iterable[Sequence[Puzzle]]
 
 def report(model: Any, tokenizer: PreTrainedTokenizerFast, puzzles: Sequence[Puzzle], name: str) -> str:
     """One paragraph: how the weights answer the exam, in the way that they were trained for."""
-    if name.startswith("reasoning"):
-        some = list(islice(puzzles, 0, None, max(1, len(puzzles) // 200)))
-        texts = answers(model, tokenizer, some, "reasoning", thinking=True, max_tokens=420)
+    if name == "pgn" or name.startswith("reasoning"):
+        prompt, reading = (
+            ("pgn", in_pgn) if name == "pgn" else ("reasoning", partial(in_json, name="best_move"))
+        )
+        some = list(islice(puzzles, 0, None, max(1, len(puzzles) // 400)))
+        texts = answers(model, tokenizer, some, prompt, thinking=True, max_tokens=420)
         lines = [
-            f"thoughts: {mark_thoughts(some, texts)}",
-            str(mark_moves(some, texts, "best_move")),
+            f"thoughts: {mark_thoughts(some, texts, reading)}",
+            str(mark_moves(some, texts, reading)),
             texts[0],
         ]
         return "\n".join(lines)
+    if name == "uci":
+        texts = answers(model, tokenizer, puzzles, "uci")
+        return f"bare move: {mark_moves(puzzles, texts, chess.Board.parse_uci)}\n{texts[:8]}"
     plain = mark_moves(puzzles, answers(model, tokenizer, puzzles, thinking=True))
     switched = mark_moves(puzzles, answers(model, tokenizer, puzzles))
     lines = [f"plain prompt: {plain}", f"thinking off: {switched}"]

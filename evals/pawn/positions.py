@@ -12,7 +12,7 @@ from __future__ import annotations
 import csv
 import random
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import TypeVar
@@ -205,12 +205,59 @@ def read_lines(path: Path) -> list[Line]:
 
 
 def solver_lines(line: Line) -> Iterator[Line]:
-    """A puzzle's line from each of the solver's turns."""
+    """A puzzle's line from each of the solver's turns, with the move before it where that is known."""
     board = line.board.copy(stack=False)
+    before, last = line.before, line.blunder
     for ply, move in enumerate(line.moves):
         if ply % 2 == 0:
-            yield Line(board.copy(stack=False), line.moves[ply:])
+            yield Line(board.copy(stack=False), line.moves[ply:], before, last)
+        before, last = board.copy(stack=False), move
         board.push(move)
+
+
+def with_last_move(line: Line, rng: random.Random) -> Line | None:
+    """The line with the opponent's last move: the one that is known, else one that could have been.
+
+    What could have been is a legal move from a position where one of the opponent's pieces stood elsewhere.
+    None where a few tries find no such move.
+    """
+    if line.before is not None:
+        return line
+    board = line.board
+    fields = board.fen().split(" ")[:4]
+    targets = list(chess.SquareSet(board.occupied_co[not board.turn]))
+    for _ in range(40):
+        to_square = rng.choice(targets)
+        before = board.copy(stack=False)
+        piece = before.remove_piece_at(to_square)
+        before.turn, before.ep_square = not board.turn, None
+        origins = _origins(board, to_square) & ~board.occupied
+        if piece is None or not origins:
+            continue
+        from_square = rng.choice(list(chess.SquareSet(origins)))
+        if piece.piece_type == chess.PAWN and chess.square_rank(from_square) in (0, 7):
+            continue
+        before.set_piece_at(from_square, piece)
+        move = chess.Move(from_square, to_square)
+        if not before.is_valid() or not before.is_legal(move):
+            continue
+        after = before.copy(stack=False)
+        after.push(move)
+        if after.fen().split(" ")[:4] == fields:
+            return replace(line, before=before, blunder=move)
+    return None
+
+
+def _origins(board: chess.Board, square: chess.Square) -> chess.Bitboard:
+    """Where the piece on a square may have come from, as a set of bits, without a capture or a promotion."""
+    piece = board.piece_at(square)
+    if piece is None:
+        return chess.BB_EMPTY
+    if piece.piece_type != chess.PAWN:
+        return int(board.attacks(square))
+    back = -8 if piece.color == chess.WHITE else 8
+    steps = (square + back, square + 2 * back)
+    return sum(chess.BB_SQUARES[step] for step in steps if 0 <= step < 64)
 
 
 class Source:
@@ -309,13 +356,18 @@ class Source:
         """The line with colours swapped half of the time."""
         if self.rng.random() < 0.5:
             return line
-        moves = (
-            chess.Move(
-                chess.square_mirror(move.from_square), chess.square_mirror(move.to_square), move.promotion
-            )
-            for move in line.moves
+        return Line(
+            line.board.mirror(),
+            tuple(_mirrored_move(move) for move in line.moves),
+            line.before.mirror() if line.before else None,
+            _mirrored_move(line.blunder) if line.blunder else None,
         )
-        return Line(line.board.mirror(), tuple(moves))
+
+
+def _mirrored_move(move: chess.Move) -> chess.Move:
+    return chess.Move(
+        chess.square_mirror(move.from_square), chess.square_mirror(move.to_square), move.promotion
+    )
 
 
 def _keep(seeds: list[_Seed], seed: _Seed, rng: random.Random, limit: int = 20_000) -> None:

@@ -2,7 +2,8 @@
 
 The suites' prompts are those of the shipped formats (`evals/formats/shipped`). Those below are never asked by
 a suite: with them the base learns to see mates and threats, while with the suites' wording it only learns the
-rules. Fine-tuning an adapter then teaches it to use the first under the second.
+rules. Fine-tuning an adapter then teaches it to use the first under the second. An adapter that
+has prompts of its own in its format file is trained with those, so that it is asked as it was trained.
 """
 
 from __future__ import annotations
@@ -10,14 +11,17 @@ from __future__ import annotations
 import json
 import random
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
+from pathlib import Path
 
 import chess
 
+from evals.formats.file import load_format
+from evals.formats.format import FILE_NAME
 from evals.pawn.positions import Line, Position
 from evals.pawn.tokenizer import END_THINK, THINK, shipped_prompts
-from evals.pawn.traces import HEADINGS, trace
+from evals.pawn.traces import HEADINGS, annotated, python_list, trace
 from evals.reading.pieces import ORDER
 
 _UCI_LIST = 'Answer in JSON with the moves in UCI notation, for example {"moves": ["b1a3", "b1c3"]}.'
@@ -29,6 +33,9 @@ OWN_PROMPTS = {
     "own-win-line": 'Win by force. Answer in JSON with the moves in UCI notation, for example {"line": ["e2e4"]}.',  # noqa: E501
     "own-lesson": "Teach this chess position. Think in six steps, then answer in JSON; moves in SAN.",
 }
+ADAPTERS = Path(__file__).parents[2] / "serve" / "pawn" / "adapters"
+FORMATS = {"uci": "move", "pgn": "reasoning"}
+"""The adapters that have a format file of their own, and the task that it is about."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,16 +43,29 @@ class Example:
     """One question and its answers; they start with `<think>` where a thought is taught."""
 
     position: Position
-    system: str
+    system: str | None
     user: str
     answers: tuple[str, ...]
     """Texts that are all equally right."""
     thinking: bool = False
 
 
+def messages(system: str | None, user: str) -> list[dict[str, str]]:
+    """The chat that is sent; most prompts have a system message, those of some adapters have none."""
+    asked = {"role": "user", "content": user}
+    return [asked] if system is None else [{"role": "system", "content": system}, asked]
+
+
+def format_file(adapter: str) -> Path:
+    """Where the format file of an adapter is, for those that have one."""
+    return ADAPTERS / adapter / FILE_NAME
+
+
 @cache
-def prompt(name: str) -> tuple[str, str]:
-    """The system and user text of a prompt of the suites or of our own."""
+def prompt(name: str) -> tuple[str | None, str]:
+    """The system and user text of a prompt of the suites, of our own, or of an adapter's format file."""
+    if name in FORMATS:
+        return None, load_format(format_file(name)).questions[FORMATS[name]].user
     if name in OWN_PROMPTS:
         return OWN_PROMPTS[name], "FEN: {fen}"
     return shipped_prompts()[name]
@@ -167,3 +187,18 @@ def thoughts(line: Line, headings: tuple[str | None, ...] = HEADINGS) -> Iterato
     """The `reasoning` task."""
     thought, answer = trace(Line(line.board, line.moves[:5]), headings)
     yield ask("reasoning", Position(line.board), answer, thought=thought)
+
+
+def bare_moves(position: Position, line: tuple[chess.Move, ...]) -> Iterator[Example]:
+    """The `move` task as `uci` is asked: the move alone, any mate in one as good as the line's."""
+    yield ask("uci", position, *(move.uci() for move in position.mates or [line[0]]))
+
+
+def annotated_lines(line: Line) -> Iterator[Example]:
+    """The `reasoning` task as `pgn` is asked, of a line whose last move is known."""
+    if line.before is None or line.blunder is None:
+        return
+    shown = replace(line, moves=line.moves[:5])
+    thought, _ = trace(shown, listed=python_list)
+    last_move = line.before.san(line.blunder)
+    yield ask("pgn", Position(line.board), annotated(shown), thought=thought, last_move=last_move)

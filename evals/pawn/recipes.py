@@ -9,7 +9,7 @@ from functools import partial
 
 from evals.pawn import questions
 from evals.pawn.batches import Recipe
-from evals.pawn.positions import Position, Source
+from evals.pawn.positions import Line, Position, Source, with_last_move
 from evals.pawn.questions import Example
 from evals.pawn.traces import DRIFTED_HEADINGS
 
@@ -42,12 +42,15 @@ def base(source: Source, rng: random.Random) -> Iterator[Example]:
 
 def move(source: Source, rng: random.Random) -> Iterator[Example]:
     """Mates in one, mates in two, tactics."""
-    for line in (
-        *(source.mate() for _ in range(4)),
-        *(source.tactic() for _ in range(3)),
-        source.mate_in_two(),
-    ):
+    for line in _puzzles(source):
         yield from questions.moves(Position(line.board), line.moves, rng)
+
+
+def _puzzles(source: Source) -> Iterator[Line]:
+    """Lines in the shares that the adapters for a move learn."""
+    yield from (source.mate() for _ in range(4))
+    yield from (source.tactic() for _ in range(3))
+    yield source.mate_in_two()
 
 
 def blunder(source: Source, rng: random.Random) -> Iterator[Example]:
@@ -65,12 +68,27 @@ def reasoning(
         yield from questions.thoughts(line, headings)
 
 
+def uci(source: Source, rng: random.Random) -> Iterator[Example]:
+    """What `move` is about, asked with worked examples and answered by a bare move."""
+    del rng
+    for line in _puzzles(source):
+        yield from questions.bare_moves(Position(line.board), line.moves)
+
+
+def pgn(source: Source, rng: random.Random) -> Iterator[Example]:
+    """Thoughts about positions after a move of the opponent's, then the line as annotated PGN."""
+    for line in (source.mate(), source.mate(), source.tactic(), source.mate_in_two()):
+        yield from questions.annotated_lines(with_last_move(line, rng) or line)
+
+
 ADAPTERS: dict[str, Recipe] = {
     "move-v1": move,
     "move-v2": move,
     "blunder": blunder,
     "reasoning": reasoning,
     "reasoning-drift": partial(reasoning, headings=DRIFTED_HEADINGS),
+    "uci": uci,
+    "pgn": pgn,
 }
 """The adapters by their folder's name."""
 
@@ -82,5 +100,8 @@ PLANS = {
     "blunder": Plan(670, 32 * 1024),
     "reasoning": Plan(810, 64 * 1024),
     "reasoning-drift": Plan(300, 4_480, learning_rate=1e-2),
+    "uci": Plan(1_200, 64 * 1024),
+    "pgn": Plan(1_000, 64 * 1024),
 }
-"""v1 is to be the weaker one; drift goes on from reasoning and has to unlearn a format, hence its rate."""
+"""v1 is to be the weaker one; drift goes on from reasoning and has to unlearn a format, hence its rate.
+A prompt of `uci` is three times as long as one of v2, hence its batch."""

@@ -1,13 +1,14 @@
 """What the reasoning adapters are taught to think and to answer.
 
-Six sections inside `<think>`, then the answer in JSON, with moves in SAN: the format of the adapters that
-users fine-tune on chess puzzles. Rules write the trace from the position and its line, so it is right.
+Six sections inside `<think>`, then the answer in JSON or in annotated PGN, with moves in SAN: the formats of
+the adapters that users fine-tune on chess puzzles. Rules write the trace from the position and its line, so
+it is right.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import chess
 
@@ -93,8 +94,15 @@ def _lines(line: Line, moves: Sequence[chess.Move]) -> str:
     return "\n".join(rows)
 
 
-def sections(line: Line, moves: Sequence[chess.Move]) -> list[str]:
-    """The texts of the six sections, without their headings."""
+def python_list(sans: Sequence[str]) -> str:
+    """The moves as Python writes a list: `['Qxh7+', 'Rd8#']`."""
+    return repr(list(sans))
+
+
+def sections(
+    line: Line, moves: Sequence[chess.Move], listed: Callable[[Sequence[str]], str] = ", ".join
+) -> list[str]:
+    """The texts of the six sections, without their headings; `listed` writes the candidates."""
     board = line.board
     fields = board.fen().split(" ")
     side = "White" if board.turn else "Black"
@@ -103,17 +111,22 @@ def sections(line: Line, moves: Sequence[chess.Move]) -> list[str]:
         write_pieces(board),
         f"Material: White {material(board, chess.WHITE)}, Black {material(board, chess.BLACK)}. "
         f"Check: {'yes' if board.is_check() else 'no'}",
-        ", ".join(board.san(move) for move in moves),
+        listed([board.san(move) for move in moves]),
         _lines(line, moves),
         board.variation_san(line.moves),
     ]
 
 
-def trace(line: Line, headings: Sequence[str | None] = HEADINGS) -> tuple[str, str]:
-    """The thought (without the tags) and the answer for one line."""
+def trace(
+    line: Line,
+    headings: Sequence[str | None] = HEADINGS,
+    listed: Callable[[Sequence[str]], str] = ", ".join,
+) -> tuple[str, str]:
+    """The thought (without the tags) and the answer in JSON for one line."""
     moves = candidates(line)
+    texts = sections(line, moves, listed)
     thought = "\n\n".join(
-        f"{heading}\n{text}" for heading, text in zip(headings, sections(line, moves), strict=True) if heading
+        f"{heading}\n{text}" for heading, text in zip(headings, texts, strict=True) if heading
     )
     board = line.board
     solution = san_line(board, line.moves)
@@ -125,3 +138,33 @@ def trace(line: Line, headings: Sequence[str | None] = HEADINGS) -> tuple[str, s
         "best_move": solution[0],
     }
     return thought, json.dumps(answer)
+
+
+def annotated(line: Line) -> str:
+    """The line as PGN movetext: `31. Qxh7+! {mateIn2} (31. Rd8+ Kf8) 31...Kxh7 32. Rh3#`.
+
+    The comment says what the line is for, where it has several moves or takes a piece at once. The variation
+    is the second candidate, where that is a check or a capture, with one reply.
+    """
+    board, (first, *rest) = line.board, line.moves
+    text = f"{board.variation_san([first])}!"
+    notes = [f"{{{theme(line)}}}"] if rest or board.is_capture(first) else []
+    if variation := _second_candidate(line):
+        notes.append(f"({board.variation_san(variation)})")
+    after = board.copy(stack=False)
+    after.push(first)
+    following = after.variation_san(rest) if rest else ""
+    if following and not notes and after.turn == chess.BLACK:
+        following = following.partition("...")[2]
+    return " ".join([text, *notes, *([following] if following else [])])
+
+
+def _second_candidate(line: Line) -> list[chess.Move]:
+    """The second candidate, where it is a check or a capture, with its first legal reply; else nothing."""
+    board = line.board
+    for other in candidates(line, 2)[1:]:
+        if board.gives_check(other) or board.is_capture(other):
+            after = board.copy(stack=False)
+            after.push(other)
+            return [other, *list(after.legal_moves)[:1]]
+    return []

@@ -35,13 +35,13 @@ def read_move(text: str, board: chess.Board, notation: Notation) -> Played:
     A null move is a move that was written and is never legal, in either notation and with any marks.
     """
     text = text.strip()
-    unmarked = _without_marks(text)
+    unmarked = without_marks(text)
     if unmarked in _NULL:
         return Played(None, Outcome.ILLEGAL)
     return _read_uci(text, board) if notation == "uci" else _read_san(unmarked, board)
 
 
-def _without_marks(text: str) -> str:
+def without_marks(text: str) -> str:
     """A move without what follows it in SAN: `+` and `#` (`++` is an old double check), then `!` and `?`.
 
     Not by a regular expression: one that is anchored at the end takes quadratic time on a long row of marks.

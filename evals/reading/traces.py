@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import chess
 
 from evals.reading.lines import MOVE
-from evals.reading.moves import read_move
+from evals.reading.lists import read_list
+from evals.reading.moves import read_move, without_marks
 
 _HEADING_START = re.compile(
     r"[ \t]{0,3}(?P<mark>\#{1,6}[ \t]*)?(?P<bold>\*\*|__)?[ \t]*"
@@ -17,6 +18,7 @@ _HEADING_START = re.compile(
     re.IGNORECASE,
 )
 """What may stand in front of a title; it matches every row, if only its first nothing."""
+_PLAYED = re.compile(rf"[*_`]*(?:[0-9]{{1,3}}[ ]?(?:\.{{1,3}}|…)?[ ]?)?{MOVE}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,9 +42,10 @@ def read_sections(trace: str, expected: Sequence[str]) -> list[Section]:
     parsing`.
 
     A heading is a row with `#` or `Step <n>`, or a bold one with an expected title. Its title is what is left
-    without these; text behind a colon belongs to the body.
+    without these; text behind a colon, or behind an expected title and another mark (`Solution - 24. Rd8#`),
+    belongs to the body. A row with a move where its title would be is no heading: `### 24. Qxh7+`.
     """
-    known = {fold(title) for title in expected}
+    known = _Titles(expected)
     found: list[_Heading] = []
     start = 0
     for row in trace.split("\n"):
@@ -66,7 +69,24 @@ class _Heading:
     end: int
 
 
-def _read_heading(row: str, start: int, known: Collection[str]) -> _Heading | None:
+class _Titles:
+    """The titles that a trace is expected to have."""
+
+    def __init__(self, expected: Sequence[str]) -> None:
+        self.folded = {fold(title) for title in expected}
+        titles = (r"[ \t]+".join(map(re.escape, title.split())) for title in expected if title.strip())
+        longest_first = "|".join(sorted(titles, key=len, reverse=True))
+        self._start = re.compile(
+            rf"(?:{longest_first or '(?!)'})(?=[^\w\s-]|[ \t]+[^\w\s]|[ \t]*$)", re.IGNORECASE
+        )
+
+    def measure(self, text: str) -> int | None:
+        """How many characters of `text` are an expected title, with nothing or a mark behind it."""
+        match = self._start.match(text)
+        return match.end() if match is not None else None
+
+
+def _read_heading(row: str, start: int, known: _Titles) -> _Heading | None:
     """Read a row that stands at `start` of its trace; None where it is no heading."""
     match = _HEADING_START.match(row)
     assert match is not None
@@ -75,8 +95,16 @@ def _read_heading(row: str, start: int, known: Collection[str]) -> _Heading | No
         return None
     head, colon, _ = rest.partition(":")
     title = head.strip(" \t*_")
-    if not (match["mark"] or match["step"]) and fold(title) not in known:
-        return None
+    marked = match["mark"] or match["step"]
+    if fold(title) not in known.folded:
+        length = known.measure(rest) if marked else None
+        if length is None:
+            # `#1: Rh3` and `# 1-0` have no word, `### 24. Qxh7+` has a move.
+            if not marked or _PLAYED.match(rest) or not any(map(str.isalpha, title)):
+                return None
+        else:
+            title = head = rest[:length]
+            colon = ":" if rest.startswith(":", length) else ""
     end = match.end() + len(head)
     return _Heading(title, row[:end].strip(), start, start + end + len(colon))
 
@@ -104,16 +132,43 @@ def read_conclusion(text: str, board: chess.Board) -> str | None:
 _ITEM_START = re.compile(
     r"^[ \t]*(?:[-*•+]|[0-9]{1,2}[.)](?!\.))?[ \t*_`]*(?:[A-Za-z ]{3,30}:)?[ \t*_`]*", re.MULTILINE
 )
-_ITEMS = re.compile(rf"{MOVE}(?:[ \t*_`]*(?:,|;|/|\band\b|\bor\b)[ \t*_`]*{MOVE})*")
+_PROSE_START = re.compile(
+    r"\b(?:candidates?(?:[ ]moves?)?|moves?[ ]to[ ]consider)\b(?:(?!square)[^\n.,;:]){0,30}?"
+    r"(?:\b(?:are|is|include|includes|would[ ]be)\b|[:=])[ \t*_`:]*",
+    re.IGNORECASE,
+)
+"""`The candidate moves are`: what comes next are moves, and no squares that prose is about."""
+_NUMBERED = rf"(?:[0-9]{{1,3}}[ ]?(?:\.{{1,3}}|…)[ ]?)?{MOVE}"
+_ITEMS = re.compile(
+    rf"{_NUMBERED}(?:[ \t*_`]*(?:,|;|/|\band\b|\bor\b)[ \t*_`]*{_NUMBERED})*"
+    # Not the square of `Qxh7, and e4 falls`.
+    rf"(?:,[ \t]*(?:and|or)\b[ \t*_`]*{_NUMBERED}(?=[ \t*_`]*(?:[.,;)\n]|$)))?"
+)
+_BRACKETS = re.compile(r"(?P<label>[:=][ \t*_`]*)?\[(?P<items>[^\[\]]*)\]")
+_SQUARE = re.compile(r"[a-h][1-8]")
 
 
 def read_candidates(text: str) -> list[str]:
-    """The moves that a section lists: at the start of a row or an item, and those that commas add to them."""
-    moves: list[str] = []
-    for start in _ITEM_START.finditer(text):
-        if (items := _ITEMS.match(text, start.end())) is not None:
-            moves += _MOVE_TEXT.findall(items[0])
-    return moves
+    """The moves that a section lists, each once: at the start of a row or an item, behind words such as `The
+    candidate moves are`, with those that commas or `and` add to them, and in a list in brackets
+    (`['Qxh7', 'Rd8#']`) of which every item is a move.
+    """
+    found: list[tuple[int, str]] = []
+    for begins in (_ITEM_START, _PROSE_START):
+        for start in begins.finditer(text):
+            if (items := _ITEMS.match(text, start.end())) is not None:
+                found.append((items.start(), items[0]))
+    for brackets in _BRACKETS.finditer(text):
+        listed = read_list(brackets["items"])
+        # `[d8]` in prose is a square.
+        is_list = brackets["label"] or re.search("[\"']", brackets["items"])
+        if all(map(_MOVE_TEXT.fullmatch, listed)) and (is_list or not all(map(_SQUARE.fullmatch, listed))):
+            found.append((brackets.start(), " ".join(listed)))
+    moves: dict[str, str] = {}
+    for _, row in sorted(found):
+        for move in _MOVE_TEXT.findall(row):
+            moves.setdefault(without_marks(move), move)
+    return list(moves.values())
 
 
 SHINGLE = 6

@@ -170,6 +170,21 @@ class BoardTask:
             more["moves"] = " ".join(_moves_after(puzzle))
         yield self.settings.request(f"board.{skill}", puzzle.board(), **more)
 
+    def right_answers(self, case: Case) -> Sequence[Completion]:
+        """What a perfect player says."""
+        puzzle, skill = case.puzzle, case.variant
+        wanted = _wanted_moves(puzzle, skill) if skill in ("moves", "captures") else ()
+        position = puzzle.board(len(_moves_after(puzzle))).fen() if skill == "after" else ""
+        return [
+            self.settings.write(
+                f"board.{skill}",
+                puzzle.board(),
+                sorted(wanted),
+                themes=sorted(COUNTED & set(puzzle.themes)),
+                position=position,
+            )
+        ]
+
     def judge(self, case: Case, completions: Sequence[Completion]) -> Verdict:
         """Judge the one completion."""
         reading = self.settings.read(f"board.{case.variant}", completion_of(completions))

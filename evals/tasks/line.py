@@ -84,6 +84,10 @@ class LineTask:
         """One request. `--constrain legal` is as `schema` here: one position's legal moves hold no line."""
         yield self.settings.request("line", case.puzzle.board())
 
+    def right_answers(self, case: Case) -> Sequence[Completion]:
+        """What a perfect player says."""
+        return [self.settings.write("line", case.puzzle.board(), case.puzzle.solution)]
+
     def judge(self, case: Case, completions: Sequence[Completion]) -> Verdict:
         """Judge the one completion."""
         reading = self.settings.read("line", completion_of(completions))

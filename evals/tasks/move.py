@@ -55,6 +55,10 @@ class MoveTask:
         """One request."""
         yield self.settings.request("move", case.puzzle.board())
 
+    def right_answers(self, case: Case) -> Sequence[Completion]:
+        """What a perfect player says."""
+        return [self.settings.write("move", case.puzzle.board(), case.puzzle.solution)]
+
     def judge(self, case: Case, completions: Sequence[Completion]) -> Verdict:
         """Judge the one completion."""
         board, solution = case.puzzle.board(), case.puzzle.solution[0]

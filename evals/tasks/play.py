@@ -46,6 +46,14 @@ class PlayTask:
             if verdict.outcome is not Outcome.SOLVED or verdict.move != solution:
                 return
 
+    def right_answers(self, case: Case) -> Sequence[Completion]:
+        """What a perfect player says, turn by turn."""
+        puzzle, (question,) = case.puzzle, self.questions
+        return [
+            self.settings.write(question, puzzle.board(ply), puzzle.solution[ply:])
+            for ply in range(0, len(puzzle.solution), 2)
+        ]
+
     def judge(self, case: Case, completions: Sequence[Completion]) -> Verdict:
         """Judge the turns that were asked, in order."""
         puzzle, (question,) = case.puzzle, self.questions

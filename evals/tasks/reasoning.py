@@ -55,6 +55,11 @@ class ReasoningTask:
         """One request, with room to think."""
         yield self.settings.request("reasoning", case.puzzle.board())
 
+    def right_answers(self, case: Case) -> Sequence[Completion]:
+        """What a perfect player says."""
+        puzzle = case.puzzle
+        return [self.settings.write("reasoning", puzzle.board(), puzzle.solution, themes=puzzle.themes)]
+
     def judge(self, case: Case, completions: Sequence[Completion]) -> Verdict:
         """Judge the one completion; the checks are there whatever the outcome, if there is a completion."""
         completion = completion_of(completions)

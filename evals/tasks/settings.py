@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import chess
@@ -10,6 +10,7 @@ import chess
 from evals.formats.file import load_format
 from evals.formats.format import WANTS, Question
 from evals.formats.reader import Reading, read
+from evals.formats.writer import Right, write
 from evals.reading.answers import NoAnswer
 from evals.words import Completion, Constraint, Request
 
@@ -44,6 +45,19 @@ class TaskSettings:
         """
         free_json = self.constrain == "none" and self.questions[name].answer.shape == "json"
         return read(self.questions[name].answer, WANTS[name], completion, anywhere=free_json)
+
+    def write(
+        self,
+        name: str,
+        board: chess.Board,
+        moves: Iterable[str],
+        *,
+        themes: Sequence[str] = (),
+        position: str = "",
+    ) -> Completion:
+        """What a perfect player answers to a question: these moves (UCI), themes, or this position."""
+        right = Right(board, [chess.Move.from_uci(uci) for uci in moves], themes, position)
+        return write(self.questions[name], WANTS[name], right)
 
     def is_lenient(self, name: str) -> bool:
         """True where an answer is also looked for inside of other text."""

@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from transformers import AutoTokenizer, PreTrainedTokenizerFast
 
 from evals.making.mates import mating_moves
-from evals.pawn import questions
+from evals.pawn import questions, recipes
 from evals.pawn.__main__ import main
 from evals.pawn.batches import FACTS, Encoder, batches, facts
 from evals.pawn.model import new_model
@@ -40,6 +40,7 @@ from evals.puzzles.split import canonical, held_out
 
 ROOT = Path(__file__).parents[2]
 PAWN = ROOT / "serve" / "pawn"
+TRAINED = recipes.ADAPTERS
 ADAPTERS = ("move-v1", "move-v2", "blunder", "reasoning", "reasoning-drift")
 MEGABYTE = 1_000_000
 
@@ -94,12 +95,11 @@ def test_training_sees_what_the_server_makes_of_a_prompt(
     rng = random.Random(seed)
     assume(any(board.legal_moves))
     for example in questions.rules(Position(board), rng):
-        messages = [
-            {"role": "system", "content": example.system},
-            {"role": "user", "content": example.user},
-        ]
         served = tokenizer.apply_chat_template(
-            messages, add_generation_prompt=True, enable_thinking=thinking, return_dict=False
+            questions.messages(example.system, example.user),
+            add_generation_prompt=True,
+            enable_thinking=thinking,
+            return_dict=False,
         )
         encoded = Encoder(tokenizer)(example, rng, thinking)
         assert encoded.prompt == served
@@ -263,7 +263,7 @@ def test_every_stage_runs(lines: Path, tmp_path: Path, capsys: pytest.CaptureFix
     base, adapters = str(tmp_path / "base"), str(tmp_path / "adapters")
     main(["tokenizer", "--out", base])
     main(["pretrain", "--tiny", "--lines", str(lines), "--out", base])
-    for name in ADAPTERS:
+    for name in TRAINED:
         main(["finetune", name, "--tiny", "--base", base, "--lines", str(lines), "--out", adapters])
         config = json.loads(
             (tmp_path / "adapters" / name / "adapter_config.json").read_text(encoding="utf-8")
