@@ -36,7 +36,7 @@ def against(claim: str) -> str:
 
 BLESSED = '{"blessed": 1, "digest": "0000", "planned": {}}\n'
 """A baseline without a case, whose digest is not that of no case."""
-EMPTY = BLESSED.replace("0000", digest_of(b""))
+EMPTY = BLESSED.replace("0000", digest_of({"blessed": 1, "planned": {}}, b""))
 
 
 @dataclass(frozen=True)
@@ -111,7 +111,7 @@ SESSIONS = (
         files={"b.jsonl": b"\x00\xff\n"}),
     Bad("two baselines of one name", ["--baseline", "@/b.jsonl", "--baseline", "@/b.jsonl"],
         "two baselines are called 'b'", files={"b.jsonl": EMPTY}),
-    Bad("baseline changed by hand", ["--baseline", "@/b.jsonl"], "were changed after it was blessed",
+    Bad("baseline changed by hand", ["--baseline", "@/b.jsonl"], "was changed after it was blessed",
         files={"b.jsonl": BLESSED}),
     Bad("baseline model that is not served", ["--baseline-model", "v9"], "model 'v9' is not served"),
     Bad("blessed under a path that is no file", ["--bless", "../v1"], "give a name of letters"),

@@ -15,10 +15,12 @@ from evals.results.baseline_place import find_baseline, place_of
 from evals.results.baselines import bless, read_baseline, why_not_blessed
 from evals.results.comparable import baseline_for, recheck_line
 from evals.results.gates import GateResult
+from evals.results.gates_file import Gate
+from evals.results.planning import Rival, plan_lines
 from evals.results.stored_run import RunError, StoredRun, read_run
 from evals.statistics.rates import Decision
 from evals.words import Outcome, Record
-from tests.records import record
+from tests.records import planned, record
 from tests.test_comparison import FACTS, write_run
 
 MODELS: dict[str, Any] = {
@@ -89,14 +91,22 @@ def test_any_record_survives(tmp_path_factory: pytest.TempPathFactory, records: 
 CHANGES: dict[str, tuple[Callable[[list[str]], list[str]], str]] = {
     "an outcome": (
         lambda lines: [lines[0], lines[1].replace("solved", "missed"), *lines[2:]],
-        "were changed after",
+        "was changed after",
     ),
-    "half of it": (lambda lines: lines[:15], "were changed after"),
-    "no case": (lambda lines: lines[:1], "were changed after"),
+    "half of it": (lambda lines: lines[:15], "was changed after"),
+    "no case": (lambda lines: lines[:1], "was changed after"),
     "one case twice": (lambda lines: [*lines, lines[-1]], "v1.jsonl:32: a second verdict"),
     "a torn line": (lambda lines: [*lines[:-1], lines[-1][:20]], "v1.jsonl:31: no whole verdict"),
+    "how it was sampled": (
+        lambda lines: [lines[0].replace('"temperature": 0', '"temperature": 1'), *lines[1:]],
+        "was changed after",
+    ),
+    "how many were tried": (
+        lambda lines: [lines[0].replace('"tried": 3', '"tried": 1'), *lines[1:]],
+        "was changed after",
+    ),
     "no first line": (lambda lines: lines[1:], "v1.jsonl:1: not the first line of a blessed run"),
-    "order": (lambda lines: [lines[0], *reversed(lines[1:])], "were changed after"),
+    "order": (lambda lines: [lines[0], *reversed(lines[1:])], "was changed after"),
 }
 
 
@@ -106,6 +116,20 @@ def test_a_blessed_run_that_was_edited_by_hand_is_refused(path: Path, change: st
     path.write_text("\n".join(edit(path.read_text().splitlines())) + "\n")
     with pytest.raises(RunError, match=reason):
         read_baseline(path)
+
+
+@pytest.mark.parametrize("value", [None, 5, "x", [], {"move": 5}])
+@pytest.mark.parametrize("name", ["asking", "identities", "puzzles", "compared", "models", "sampling"])
+def test_a_first_line_of_anything_else_is_unfit_or_as_if_it_said_nothing(
+    tmp_path: Path, name: str, value: Any
+) -> None:
+    """No traceback, and nothing but what is not compared may differ."""
+    run = read_run(write_run(tmp_path / "v1", {1}, **MODELS))
+    odd = StoredRun(run.folder, {**run.manifest, name: value}, run.records, run.planned)
+    found, _ = baseline_for("v1", odd, run, ["move"], {})
+    assert bool(found.unfit) == (name in ("asking", "sampling"))
+    gate = Gate(name="g", task="move", not_worse_than=0.05)
+    assert plan_lines([gate], planned(list(run.records.values())), [Rival("v1", odd)])
 
 
 def test_line_ends_of_another_system_change_nothing(path: Path) -> None:

@@ -10,10 +10,17 @@ from pathlib import Path
 import pytest
 from aiohttp import web
 
+from evals.harness.against import setup_of
+from evals.harness.options import Options
+from evals.harness.shared import Shared
+from evals.puzzles.loading import load
+from evals.results.baselines import digest_of
+from evals.results.comparable import check_asking
+from evals.tasks import cases_for
 from tests.loopback import Body, Loopback
 from tests.mates import solver_fen, write_mates
 from tests.sessions import WORKERS, Ended, Evaluate, N, Player, every_third
-from tests.test_verdicts import verdict
+from tests.test_verdicts import Everything, verdict
 
 NOT_WORSE = '[[gate]]\nname = "not-worse"\ntask = "move"\nnot_worse_than = {margin}\n{more}\n'
 BETTER = '[[gate]]\nname = "better"\ntask = "move"\nbetter = true\n'
@@ -219,11 +226,21 @@ def test_other_puzzles_under_the_same_names_are_not_compared(
             first, _, rest = baseline.read_text().partition("\n")
             header = json.loads(first)
             del header["puzzles"]
+            header["digest"] = digest_of(header, rest.encode())
             baseline.write_text(json.dumps(header) + "\n" + rest)
         ended = evaluate(server, "--baseline", str(baseline), gates=not_worse())
         assert ended.status == 6
         reason = "differ in the position of move:mates/p000" if drop else "differ in their puzzles"
         assert reason in line(ended, "not-worse")
+
+
+def test_a_baseline_of_more_tasks_is_compared_on_those_that_are_asked(evaluate: Evaluate) -> None:
+    path = evaluate.tmp_path / "v1.jsonl"
+    with Loopback(Everything()) as server:
+        assert "blessed as" in evaluate(server, "-m", "move or board", "--bless", str(path)).output
+        ended = evaluate(server, "--baseline", str(path), gates=not_worse())
+    assert ended.status == 0, ended.output
+    assert line(ended, "not-worse").startswith("PASS")
 
 
 @pytest.mark.parametrize("how", ["unanswered", "interrupted"])
@@ -351,6 +368,24 @@ def test_the_same_adapter_on_both_sides_passes_not_worse_and_is_said(evaluate: E
     assert line(ended, "not-worse").startswith("PASS")
     assert line(ended, "better").startswith("INCONCLUSIVE")
     assert "baseline v1: the candidate and the baseline are the same adapter" in ended.output
+
+
+def test_each_adapter_is_asked_in_its_own_format(evaluate: Evaluate, puzzles: Path) -> None:
+    for name in ("v1", "v2"):
+        folder = evaluate.tmp_path / name
+        folder.mkdir()
+        extended = "default" if name == "v1" else "san"
+        (folder / "eighth-rank.toml").write_text(f'extends = "{extended}"\n')
+    options = Options(adapters=tuple(f"{name}={evaluate.tmp_path / name}" for name in ("v1", "v2")))
+    loaded = load([puzzles])
+    drawing = Shared("puzzles", lambda: loaded)
+    v1, v2 = (setup_of(options, drawing, {"move": name}) for name in ("v1", "v2"))
+    case = cases_for(v1.tasks["move"], loaded.puzzles)[0]
+    one, other = (next(setup.tasks["move"].turns(case)).messages for setup in (v1, v2))
+    assert one != other
+    assert check_asking(v1.asking, v1.asking, ["move"]) == []
+    (note,) = check_asking(v1.asking, v2.asking, ["move"])
+    assert "each in its own format" in note
 
 
 def test_stopping_early_does_not_wait_for_the_baseline(evaluate: Evaluate) -> None:

@@ -83,7 +83,7 @@ def test_a_run_that_was_asked_otherwise_than_the_options_say_is_refused(stored: 
     assert done.returncode == 2
     assert "was not asked as these options ask: the runs differ in 'asking'" in done.stderr
     edit(stored.folder / "run.json", asking=None)
-    assert "does not say 'asking'" in replay(stored.folder).stderr
+    assert "do not both say how they were asked" in replay(stored.folder).stderr
 
 
 def test_what_is_missing_passes_nothing(stored: Ended) -> None:

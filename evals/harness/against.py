@@ -30,7 +30,7 @@ from evals.results.comparable import CompareError, baseline_for, check_asking, r
 from evals.results.planning import Rival
 from evals.results.relative_gates import Baseline
 from evals.results.run import Run
-from evals.results.stored_run import RunError, StoredRun, model_ids
+from evals.results.stored_run import RunError, StoredRun, mapping_of, model_ids
 from evals.tasks import task_names
 from evals.words import Case, Completion, Record, Task
 from serve.endpoint.endpoint import Endpoint, ServedModel
@@ -177,7 +177,7 @@ class Against:
             return {}
         served = {model.id: model for model in endpoint.models}
         wanted = {task: model for task, model in model_ids(run.manifest).items() if task in chosen}
-        before, now = (facts_of.get("identities", {}) for facts_of in (run.manifest, facts))
+        before, now = (mapping_of(known.get("identities")) for known in (run.manifest, facts))
         found = {task: served[model] for task, model in wanted.items() if model in served}
         reason = "its model is not served" if not found else ""
         for task, model in found.items():
@@ -196,7 +196,7 @@ class Against:
         assert self.drawing is not None
         try:
             setup = setup_of(self.options, self.drawing, {task: each.id for task, each in models.items()})
-            notes = check_asking(run.manifest.get("asking", {}), setup.asking, list(models))
+            notes = check_asking(run.manifest.get("asking"), setup.asking, list(models))
         except (CompareError, *FORMAT_ERRORS) as error:
             self._not_checked(name, str(error))
             return None

@@ -165,6 +165,8 @@ class Evaluation:
             by_task.setdefault(case.task, []).append(case)
         for task, cases in by_task.items():
             check_gold(self.tasks[task], cases, self.format_names.get(task, ""))
+            if (setup := self.against.live_setup) is not None and task not in setup.left_out:
+                check_gold(setup.tasks[task], cases, f"the format of {self.against.live}")
 
     def _claim(self) -> runs.Run:
         try:

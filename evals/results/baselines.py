@@ -17,7 +17,7 @@ from pydantic import BaseModel, ValidationError
 
 from evals.results.gates import GateResult
 from evals.results.run import strict
-from evals.results.stored_run import RunError, StoredRun, model_ids, read_run, records_of
+from evals.results.stored_run import RunError, StoredRun, mapping_of, model_ids, read_run, records_of
 from evals.statistics.rates import Decision
 from serve.printable import printable
 
@@ -54,16 +54,17 @@ def read_baseline(path: Path) -> StoredRun:
     except (ValueError, RecursionError, ValidationError) as error:
         raise RunError(f"{name}:1: not the first line of a blessed run: bless it again") from error
     records = records_of(lines, path, first=2)
-    if header.digest != digest_of(lines):
-        raise RunError(f"the cases of {name} were changed after it was blessed: bless it again")
+    if header.digest != digest_of(cast("dict[str, Any]", manifest), lines):
+        raise RunError(f"{name} was changed after it was blessed: bless it again")
     models = model_ids(manifest)
     asked = {key: replace(each, model=models.get(each.task, "")) for key, each in records.items()}
     return StoredRun(path, cast("Mapping[str, Any]", manifest), asked, header.planned)
 
 
-def digest_of(lines: bytes) -> str:
-    """Names the lines of the cases."""
-    return hashlib.sha256(lines).hexdigest()[:16]
+def digest_of(header: Mapping[str, Any], lines: bytes) -> str:
+    """Names a whole file: all of its first line but the digest itself, and the lines of the cases."""
+    said = {name: value for name, value in header.items() if name != "digest"}
+    return hashlib.sha256(json.dumps(said, sort_keys=True).encode() + b"\n" + lines).hexdigest()[:16]
 
 
 def why_not_blessed(status: str, results: list[GateResult]) -> str | None:
@@ -87,22 +88,24 @@ def bless(run: StoredRun, path: Path, **facts: Any) -> None:
     models = model_ids(manifest)
     header = {
         "blessed": 1,
-        "digest": digest_of(lines),
         "status": "finished",
         "run": run.folder.name,
         "models": {task: {"id": model} for task, model in models.items()},
         "identities": {
             name: identity
-            for name, identity in cast("Mapping[str, str]", manifest.get("identities", {})).items()
+            for name, identity in mapping_of(manifest.get("identities")).items()
             if name in models.values()
         },
-        "server": cast("Mapping[str, Any]", manifest.get("endpoint", {})).get("version"),
+        "server": mapping_of(manifest.get("endpoint")).get("version"),
         **{name: _placeless(manifest[name]) for name in KEPT if name in manifest},
         **facts,
     }
+    # As a reader gets it: what it is compared with comes from JSON too.
+    said = json.loads(json.dumps(strict(header)))
+    first = json.dumps(said | {"digest": digest_of(said, lines)}, sort_keys=True)
     path.parent.mkdir(parents=True, exist_ok=True)
     draft = path.with_name(f"{path.name}.part")
-    draft.write_bytes(json.dumps(strict(header), sort_keys=True).encode() + b"\n" + lines)
+    draft.write_bytes(first.encode() + b"\n" + lines)
     draft.replace(path)
 
 

@@ -7,10 +7,10 @@ two formats is its adapter's own.
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from typing import Any, cast
+from typing import Any
 
 from evals.results.relative_gates import Baseline
-from evals.results.stored_run import StoredRun, model_ids
+from evals.results.stored_run import StoredRun, mapping_of, model_ids
 from evals.statistics.paired import Paired
 from evals.statistics.relative import stale, two_sided
 from serve.printable import printable
@@ -65,13 +65,17 @@ def check_alike(baseline: StoredRun, candidate: StoredRun, tasks: Collection[str
     return notes
 
 
-def check_asking(baseline: Any, candidate: Any, tasks: Collection[str]) -> list[str]:
+def check_asking(baseline: object, candidate: object, tasks: Collection[str]) -> list[str]:
     """Refuse two ways of asking these tasks that differ in more than formats that are the adapters' own.
 
     :param baseline: `asking` of a manifest. Of the formats only those of these tasks are compared.
     :return: which formats differ.
     :raises CompareError: says in what they differ.
     """
+    if not isinstance(baseline, Mapping) or not isinstance(candidate, Mapping):
+        raise CompareError(
+            "the runs do not both say how they were asked ('asking' in run.json): run them again"
+        )
     notes: list[str] = []
     for task in sorted(tasks):
         one, other = (_format_of(asking, task) for asking in (baseline, candidate))
@@ -84,18 +88,17 @@ def check_asking(baseline: Any, candidate: Any, tasks: Collection[str]) -> list[
                 "adapters' own): ask both in the same way"
             )
         notes.append(f"{task} is asked of each in its own format: {names}")
-    for name in sorted((baseline.keys() | candidate.keys()) - {"formats"}):
-        if baseline.get(name) != candidate.get(name):
+    theirs, ours = mapping_of(baseline), mapping_of(candidate)
+    for name in sorted((theirs.keys() | ours.keys()) - {"formats"}):
+        if theirs.get(name) != ours.get(name):
             raise CompareError(
                 f"the runs differ in 'asking' ({name}, see run.json): ask both in the same way"
             )
     return notes
 
 
-def _format_of(asking: Any, task: str) -> Mapping[str, Any]:
-    formats = asking.get("formats")
-    value = cast("Mapping[str, Any]", formats).get(task) if isinstance(formats, Mapping) else None
-    return cast("Mapping[str, Any]", value) if isinstance(value, Mapping) else {}
+def _format_of(asking: object, task: str) -> Mapping[str, Any]:
+    return mapping_of(mapping_of(mapping_of(asking).get("formats")).get(task))
 
 
 def _content(format: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -124,8 +127,7 @@ def _source(run: StoredRun) -> str:
 
 def _digest(run: StoredRun) -> object:
     """The digest of the run's puzzles, where its manifest has one: it also covers the solutions."""
-    puzzles = run.manifest.get("puzzles")
-    return cast(Mapping[str, object], puzzles).get("digest") if isinstance(puzzles, Mapping) else None
+    return mapping_of(run.manifest.get("puzzles")).get("digest")
 
 
 def baseline_for(
@@ -153,7 +155,7 @@ def baseline_for(
 
 def _adapters(run: StoredRun) -> object:
     """The models that a run asked, with their identities where the run knows them."""
-    identities = cast("Mapping[str, Any]", run.manifest.get("identities") or {})
+    identities = mapping_of(run.manifest.get("identities"))
     return {(model, str(identities.get(model))) for model in model_ids(run.manifest).values()}
 
 

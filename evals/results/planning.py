@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, NamedTuple, cast
+from typing import NamedTuple
 
 from evals.results.gates import NO_ANSWER, Planned
 from evals.results.gates_file import Gate
 from evals.results.relative_gates import GAIN, HOW, needed_for
-from evals.results.stored_run import StoredRun
+from evals.results.stored_run import StoredRun, mapping_of
 from evals.statistics.multiplicity import joint_power
 from evals.statistics.power import (
     WANTED,
@@ -98,8 +98,7 @@ def rate_of(gate: Gate, run: StoredRun | None) -> float | None:
 def discordances(gate: Gate, run: StoredRun | None) -> Discordances:
     """What is known of the discordance that a gate's pairs will have."""
     rate = rate_of(gate, run)
-    compared: Any = run.manifest.get("compared") if run else None
-    last = cast("dict[str, Any]", compared).get(gate.task) if isinstance(compared, dict) else None
+    last = mapping_of(run.manifest.get("compared")).get(gate.task) if run else None
     usable = isinstance(last, float) and 0 <= last <= 1 and gate.rate == "solved"
     return Discordances(
         last if usable else None, expected_discordance(UNKNOWN if rate is None else rate), rate

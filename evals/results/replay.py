@@ -7,13 +7,13 @@ import json
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 from pydantic import TypeAdapter
 
 from evals.puzzles.puzzle import Puzzle, PuzzleError, mirror, parse_row
 from evals.results.gates import GateResult, Incidents, Planned
-from evals.results.stored_run import RunError, StoredRun, model_ids
+from evals.results.stored_run import RunError, StoredRun, mapping_of, model_ids
 from evals.statistics.rates import Decision
 from evals.tasks import cases_for
 from evals.words import Case, Completion, Outcome, Record, Task, Verdict
@@ -110,7 +110,7 @@ def replay(run: StoredRun, tasks: Mapping[str, Task], puzzles: Sequence[Puzzle])
     planned = Planned(
         list(cases.values()),
         _counts(run.manifest.get("deselected")),
-        {task: str(why) for task, why in _mapping(run.manifest.get("not_asked")).items()},
+        {task: str(why) for task, why in mapping_of(run.manifest.get("not_asked")).items()},
     )
     return Replayed(replace(run, records=records), planned, Incidents(_flaws(run, planned)))
 
@@ -125,7 +125,7 @@ def _cases(
     run: StoredRun, puzzles: Sequence[Puzzle], tasks: Mapping[str, Task], asked: Collection[str]
 ) -> Iterator[Case]:
     """The cases of these puzzles that were asked, in the order of tasks and puzzles."""
-    samples = _mapping(run.manifest.get("sampling")).get("samples", 1)
+    samples = _counts(run.manifest.get("sampling")).get("samples", 1)
     for task in (each for each in run.planned if each in tasks):
         for mirrored in (False, True):
             copies = [mirror(puzzle) for puzzle in puzzles] if mirrored else puzzles
@@ -143,23 +143,22 @@ def _flaws(run: StoredRun, planned: Planned) -> list[str]:
     return [*flaws, f"{missing} planned cases have no completion"] if missing else flaws
 
 
-def _mapping(value: Any) -> Mapping[str, Any]:
-    return cast("Mapping[str, Any]", value) if isinstance(value, Mapping) else {}
-
-
 def _counts(value: Any) -> dict[str, int]:
-    return {name: each for name, each in _mapping(value).items() if isinstance(each, int)}
+    return {name: each for name, each in mapping_of(value).items() if isinstance(each, int)}
 
 
 def happened(run: StoredRun) -> list[GateResult]:
     """What else kept the stored session from passing; it still does."""
-    gates: Any = run.manifest.get("gates")
-    found = [_mapping(gate) for gate in gates] if isinstance(gates, list) else []
     return [
-        GateResult(gate["name"], Decision(gate["verdict"]), f"{gate['sentence']} (in the run itself)")
-        for gate in found
-        if gate.get("name") in HAPPENED
+        GateResult(gate["name"], Decision(gate["verdict"]), f"{gate.get('sentence')} (in the run itself)")
+        for gate in _gates(run)
+        if gate.get("name") in HAPPENED and gate.get("verdict") in tuple(Decision)
     ]
+
+
+def _gates(run: StoredRun) -> list[Mapping[str, Any]]:
+    gates: Any = run.manifest.get("gates")
+    return [mapping_of(gate) for gate in gates] if isinstance(gates, list) else []
 
 
 def change_lines(run: StoredRun, replayed: StoredRun, results: Sequence[GateResult]) -> list[str]:
@@ -176,8 +175,7 @@ def change_lines(run: StoredRun, replayed: StoredRun, results: Sequence[GateResu
         )
     if len(changed) > MOST:
         lines.append(f"  {len(changed) - MOST} more")
-    gates: Any = run.manifest.get("gates")
-    before = {gate.get("name"): gate.get("verdict") for gate in map(_mapping, gates or [])}
+    before = {gate.get("name"): gate.get("verdict") for gate in _gates(run)}
     for result in results:
         if (was := before.get(result.name)) != result.verdict:
             lines.append(f"gate {result.name}: {printable(str(was or 'not judged'), 20)} -> {result.verdict}")

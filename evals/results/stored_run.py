@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from pydantic import BaseModel, ValidationError
 
@@ -43,6 +43,11 @@ class StoredRun:
     def unjudged(self) -> int:
         """How many cases were planned but not judged."""
         return max(0, sum(self.planned.values()) - len(self.records))
+
+
+def mapping_of(value: object) -> Mapping[str, Any]:
+    """What of a manifest should be a table; an empty one where it is none."""
+    return cast("Mapping[str, Any]", value) if isinstance(value, Mapping) else {}
 
 
 def model_ids(manifest: Mapping[str, Any]) -> Mapping[str, str]:
