@@ -361,6 +361,19 @@ def test_a_run_beside_a_baseline_that_did_not_answer_is_inconclusive(evaluate: E
     assert "unanswered" in line(ended, "not-worse")
 
 
+def test_a_baseline_that_another_model_answered_for_is_said(evaluate: Evaluate) -> None:
+    """A gateway that falls back to the candidate would make any two adapters equal."""
+
+    async def gateway(body: Body) -> web.StreamResponse:
+        answer = await Player()(body)
+        assert isinstance(answer, web.Response)
+        return web.json_response({**json.loads(answer.text or ""), "model": "v2"})
+
+    with Loopback(gateway, models=("base", "v1", "v2")) as server:
+        ended = evaluate(server, "--model", "v2", "--baseline-model", "v1", gates=not_worse())
+    assert "24 completions came from 'v2' where 'v1' was asked" in ended.output
+
+
 def test_the_same_adapter_on_both_sides_passes_not_worse_and_is_said(evaluate: Evaluate) -> None:
     with Loopback(Player(), models=("base", "v1")) as server:
         ended = evaluate(server, "--baseline-model", "v1", gates=BETTER + not_worse())

@@ -29,6 +29,7 @@ from evals.results.baselines import read_baseline
 from evals.results.comparable import CompareError, baseline_for, check_asking, recheck_line
 from evals.results.planning import Rival
 from evals.results.relative_gates import Baseline
+from evals.results.report import model_lines
 from evals.results.run import Run
 from evals.results.stored_run import RunError, StoredRun, mapping_of, model_ids
 from evals.tasks import task_names
@@ -272,6 +273,7 @@ class Against:
                 verdict = asked.tasks[case.task].judge(own, completions)
                 asked.run.add_verdict(Record.of(own, verdict, self.model_of(case)))
             asked.run.close(status)
+            self.lines += [f"{asked.name}: {line}" for line in model_lines(asked.run.answered_by)]
 
     def answers(self) -> dict[str, StoredRun]:
         """The runs of the baselines that were asked in this session, by name."""
