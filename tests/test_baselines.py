@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import xml.etree.ElementTree as ET
 from collections.abc import Callable
 from pathlib import Path
@@ -48,13 +49,30 @@ def line(ended: Ended, name: str) -> str:
     return found[0]
 
 
+@pytest.fixture(scope="module")
+def perfect(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A blessed run in which everything is solved."""
+    folder = tmp_path_factory.mktemp("perfect")
+    path = folder / "v1.jsonl"
+    with Loopback(Player()) as server:
+        evaluate = Evaluate(folder, write_mates(folder / "mates.csv", N))
+        assert evaluate(server, "--bless", str(path)).status == 0
+    return path
+
+
+@pytest.fixture
+def baseline(perfect: Path, tmp_path: Path) -> Path:
+    """A copy of it, called `v1`."""
+    return Path(shutil.copy(perfect, tmp_path))
+
+
 @pytest.fixture
 def blessed(evaluate: Evaluate) -> Callable[..., Path]:
     """Runs a session whose run is blessed; returns the file."""
 
     def bless(player: Player | None = None, *arguments: str, name: str = "v1") -> Path:
         path = evaluate.tmp_path / f"{name}.jsonl"
-        with Loopback(player or Player(), models=("base", "adapter")) as server:
+        with Loopback(player or Player()) as server:
             ended = evaluate(server, "--bless", str(path), *arguments, least=0.3)
         assert ended.status == 0, ended.output
         assert f"bless    blessed as {path}" in ended.output
@@ -68,15 +86,14 @@ def blessed(evaluate: Evaluate) -> Callable[..., Path]:
 
 @pytest.mark.parametrize("workers", WORKERS)
 def test_a_candidate_as_good_as_the_baseline_passes_and_a_worse_one_fails(
-    evaluate: Evaluate, server: Loopback, blessed: Callable[..., Path], workers: str
+    evaluate: Evaluate, server: Loopback, baseline: Path, workers: str
 ) -> None:
-    baseline = str(blessed())
-    alike = evaluate(server, "-n", workers, "--baseline", baseline, gates=not_worse())
+    alike = evaluate(server, "-n", workers, "--baseline", str(baseline), gates=not_worse())
     assert alike.status == 0, alike.output
     assert line(alike, "not-worse").startswith("PASS")
     assert line(alike, "slices").startswith("PASS")
     with Loopback(Player({"*": WRONG})) as weak:
-        worse = evaluate(weak, "-n", workers, "--baseline", baseline, gates=not_worse())
+        worse = evaluate(weak, "-n", workers, "--baseline", str(baseline), gates=not_worse())
     assert worse.status == 1
     assert line(worse, "not-worse").startswith("FAIL")
     assert "seen 0.0% against 100.0%, -100.0 points" in line(worse, "not-worse")
@@ -86,10 +103,9 @@ def test_a_candidate_as_good_as_the_baseline_passes_and_a_worse_one_fails(
 
 @pytest.mark.parametrize("workers", WORKERS)
 def test_too_few_puzzles_are_inconclusive_with_how_many_would_do(
-    evaluate: Evaluate, server: Loopback, blessed: Callable[..., Path], workers: str
+    evaluate: Evaluate, server: Loopback, baseline: Path, workers: str
 ) -> None:
-    baseline = str(blessed())
-    ended = evaluate(server, "-n", workers, "--baseline", baseline, gates=not_worse(0.05))
+    ended = evaluate(server, "-n", workers, "--baseline", str(baseline), gates=not_worse(0.05))
     assert ended.status == 6, ended.output
     assert "52 puzzles would do" in line(ended, "not-worse")
     assert verdict(ended.output) == "not enough evidence: not-worse"
@@ -121,13 +137,13 @@ def test_a_damaged_run_is_never_excused(evaluate: Evaluate, workers: str) -> Non
 
 
 def test_a_gate_against_a_baseline_that_is_not_given_says_which_option_gives_one(
-    evaluate: Evaluate, server: Loopback, blessed: Callable[..., Path]
+    evaluate: Evaluate, server: Loopback, baseline: Path
 ) -> None:
     ended = evaluate(server, gates=not_worse())
     assert ended.status == 6
     assert "this session has no baseline: give one with --baseline NAME" in line(ended, "not-worse")
     assert "plan: not-worse: no baseline, so this gate cannot be decided" in ended.output
-    other = evaluate(server, "--baseline", str(blessed()), gates=not_worse(more='baseline = "anchor"'))
+    other = evaluate(server, "--baseline", str(baseline), gates=not_worse(more='baseline = "anchor"'))
     assert other.status == 6
     assert "no baseline called 'anchor': give one" in line(other, "not-worse")
 
@@ -149,11 +165,10 @@ def test_a_gate_names_one_of_several_baselines_and_means_the_first_if_it_names_n
 
 @pytest.mark.parametrize("workers", WORKERS)
 def test_a_gate_against_a_baseline_is_one_item_with_the_name_of_its_file(
-    evaluate: Evaluate, server: Loopback, blessed: Callable[..., Path], workers: str
+    evaluate: Evaluate, server: Loopback, baseline: Path, workers: str
 ) -> None:
     junit = evaluate.tmp_path / "junit.xml"
-    baseline = str(blessed())
-    evaluate(server, "-n", workers, "--baseline", baseline, "--junit-xml", str(junit), gates=not_worse())
+    evaluate(server, "-n", workers, "--baseline", str(baseline), "--junit-xml", str(junit), gates=not_worse())
     items = [case for case in ET.parse(junit).iter("testcase") if "gate[" in str(case.get("name"))]
     assert [item.get("name") for item in items] == ["gate[complete]", "gate[not-worse]", "gate[slices]"]
     assert all("gates" in str(item.get("classname")) for item in items)
@@ -162,9 +177,8 @@ def test_a_gate_against_a_baseline_is_one_item_with_the_name_of_its_file(
 @pytest.mark.slow  # three interpreters, one after the other
 @pytest.mark.parametrize("arguments", [["-n", "2", "-p", "crash_once"], ["-n", "2", "-k", "not p001"]])
 def test_a_gate_is_one_item_where_a_worker_crashed_or_cases_were_left_out(
-    evaluate: Evaluate, server: Loopback, blessed: Callable[..., Path], arguments: list[str]
+    evaluate: Evaluate, server: Loopback, baseline: Path, arguments: list[str]
 ) -> None:
-    baseline = str(blessed())
     (evaluate.tmp_path / "crash_once.py").write_text(
         "import os\n"
         "def pytest_runtest_call(item):\n"
@@ -172,7 +186,7 @@ def test_a_gate_is_one_item_where_a_worker_crashed_or_cases_were_left_out(
         "        os.kill(os.getpid(), 9)\n"
     )
     junit = evaluate.tmp_path / "junit.xml"
-    given = [*arguments, "--baseline", baseline, "--junit-xml", str(junit), "--inconclusive", "pass"]
+    given = [*arguments, "--baseline", str(baseline), "--junit-xml", str(junit), "--inconclusive", "pass"]
     ended = evaluate(server, *given, gates=not_worse(), env={"PYTHONPATH": str(evaluate.tmp_path)})
     assert ended.status == 1
     assert line(ended, "not-worse").startswith("INCONCLUSIVE")
@@ -181,9 +195,9 @@ def test_a_gate_is_one_item_where_a_worker_crashed_or_cases_were_left_out(
 
 
 def test_part_of_the_cases_passes_nothing_against_a_baseline(
-    evaluate: Evaluate, server: Loopback, blessed: Callable[..., Path]
+    evaluate: Evaluate, server: Loopback, baseline: Path
 ) -> None:
-    ended = evaluate(server, "--baseline", str(blessed()), "-k", "not p001", gates=not_worse())
+    ended = evaluate(server, "--baseline", str(baseline), "-k", "not p001", gates=not_worse())
     assert ended.status == 1
     assert line(ended, "not-worse").startswith("INCONCLUSIVE")
     assert line(ended, "slices").startswith("INCONCLUSIVE")
@@ -203,20 +217,19 @@ def test_part_of_the_cases_passes_nothing_against_a_baseline(
 def test_what_was_asked_differently_is_inconclusive_with_the_reason(
     evaluate: Evaluate,
     server: Loopback,
-    blessed: Callable[..., Path],
+    baseline: Path,
     arguments: list[str],
     reason: str,
 ) -> None:
-    ended = evaluate(server, "--baseline", str(blessed()), *arguments, gates=not_worse())
+    ended = evaluate(server, "--baseline", str(baseline), *arguments, gates=not_worse())
     assert ended.status == 6, ended.output
     assert reason in line(ended, "not-worse")
     assert reason in line(ended, "slices")
 
 
 def test_other_puzzles_under_the_same_names_are_not_compared(
-    evaluate: Evaluate, server: Loopback, blessed: Callable[..., Path], puzzles: Path
+    evaluate: Evaluate, server: Loopback, baseline: Path, puzzles: Path
 ) -> None:
-    baseline = blessed()
     rows = write_mates(evaluate.tmp_path / "more.csv", 2 * N).read_text().splitlines()
     other = [row.replace(f"p{N + n:03}", f"p{n:03}") for n, row in enumerate(rows[N + 1 :])]
     puzzles.write_text("\n".join([rows[0], *other]) + "\n")
@@ -415,31 +428,27 @@ def test_stopping_early_does_not_wait_for_the_baseline(evaluate: Evaluate) -> No
 # --- a baseline that went stale ---
 
 
-def test_a_baseline_that_answers_otherwise_now_is_stale(
-    evaluate: Evaluate, blessed: Callable[..., Path]
-) -> None:
-    baseline = str(blessed())
+def test_a_baseline_that_answers_otherwise_now_is_stale(evaluate: Evaluate, baseline: Path) -> None:
     with Loopback(Two(v2=Player(), adapter=Player({"*": WRONG})), models=("base", "adapter", "v2")) as server:
         ended = evaluate(
-            server, "--model", "v2", "--baseline", baseline, "--recheck", "20", gates=not_worse()
+            server, "--model", "v2", "--baseline", str(baseline), "--recheck", "20", gates=not_worse()
         )
         assert [body["model"] for body in server.bodies].count("adapter") == 20
         assert ended.status == 6, ended.output
         assert "v1 is stale (20 cases of v1 asked again, 0 gained and 20 lost" in line(ended, "not-worse")
         assert "v1 is stale" in line(ended, "slices")
         unchecked = evaluate(
-            server, "--model", "v2", "--baseline", baseline, "--recheck", "0", gates=not_worse()
+            server, "--model", "v2", "--baseline", str(baseline), "--recheck", "0", gates=not_worse()
         )
         assert unchecked.status == 0
     assert Ended(0, "", ended.folder / "baselines" / "v1").manifest["counts"]["move"]
 
 
 def test_a_baseline_that_answers_as_before_is_checked_without_being_asked_for_it(
-    evaluate: Evaluate, blessed: Callable[..., Path]
+    evaluate: Evaluate, baseline: Path
 ) -> None:
-    baseline = str(blessed())
     with Loopback(Player(), models=("base", "adapter", "v2")) as server:
-        ended = evaluate(server, "--model", "v2", "--baseline", baseline, gates=not_worse())
+        ended = evaluate(server, "--model", "v2", "--baseline", str(baseline), gates=not_worse())
         assert [body["model"] for body in server.bodies].count("adapter") == N
     assert ended.status == 0
     assert (
@@ -455,11 +464,10 @@ def test_a_baseline_that_answers_as_before_is_checked_without_being_asked_for_it
     ],
 )
 def test_a_baseline_that_cannot_be_asked_again_is_said_not_to_be_checked(
-    evaluate: Evaluate, blessed: Callable[..., Path], models: tuple[str, ...], asked: str, reason: str
+    evaluate: Evaluate, baseline: Path, models: tuple[str, ...], asked: str, reason: str
 ) -> None:
-    baseline = str(blessed())
     with Loopback(Player(), models=models) as server:
-        ended = evaluate(server, "--model", asked, "--baseline", baseline, gates=not_worse())
+        ended = evaluate(server, "--model", asked, "--baseline", str(baseline), gates=not_worse())
         assert len(server.bodies) == N
     assert ended.status == 0
     assert f"whether v1 is stale was not checked: {reason}" in ended.output

@@ -51,6 +51,8 @@ class Discordances(NamedTuple):
 
 def plan_lines(gates: Sequence[Gate], planned: Planned, rivals: Sequence[Rival]) -> list[str]:
     """A line for each gate against a baseline, and one for all gates together; none where there is none."""
+    if not any(gate.relative for gate in gates):
+        return []
     records = [Record.of(case, NO_ANSWER) for case in planned.cases]
     lines: list[str] = []
     powers: list[float] = []
@@ -70,7 +72,7 @@ def plan_lines(gates: Sequence[Gate], planned: Planned, rivals: Sequence[Rival])
             found = discordances(gate, rival.run)
             powers.append(power_of(gate, n, found.likely))
             lines.append(_line(gate, n, rival.name, found))
-    if len(powers) > 1 and any(gate.relative for gate in gates):
+    if len(powers) > 1:
         joint = joint_power(powers)
         lines.append(
             f"all {len(powers)} gates together: power at least {joint.at_least:.0%} "
