@@ -214,6 +214,7 @@ def test_a_case_belongs_to_its_set_rating_band_skill_and_themes() -> None:
     one = record(rating=1399, variant="pieces", themes=("fork", "pin"))
     assert slice_names(one) == ["set s", "rating 1200-1399", "skill pieces", "theme fork", "theme pin"]
     assert "rating 1400-1599" in slice_names(record(rating=1400))
+    assert "rating unknown" in slice_names(record(rating=0))
 
 
 def test_slices_of_a_task_that_cannot_be_compared_are_left_out() -> None:

@@ -12,6 +12,9 @@ from typing import Any
 import pytest
 from aiohttp import web
 
+from evals.puzzles.puzzle import Puzzle, mirror
+from evals.results.replay import read_puzzles
+from evals.results.run import write_puzzles
 from tests.commands import run_module
 from tests.loopback import Loopback
 from tests.mates import write_mates
@@ -160,6 +163,17 @@ def test_mirrored_copies_and_samples_are_found_again(evaluate: Evaluate) -> None
     done = replay(ended.folder, "--gates", gates(evaluate.tmp_path, 0.3))
     assert "complete: 20 of 20 cases answered and judged" in done.stdout
     assert "changed  0 of 20" in done.stdout
+
+
+def test_puzzles_that_show_the_solvers_position_and_have_no_rating_are_read_again(tmp_path: Path) -> None:
+    puzzle = Puzzle(
+        "p1", "6k1/5ppp/8/8/8/8/r4PPP/3R2K1 w - - 0 1", ("d1d8",), 0, set="s", convention="solver"
+    )
+    write_puzzles(tmp_path, [puzzle, mirror(puzzle)])
+    found = read_puzzles(tmp_path)
+    assert found == [puzzle, mirror(puzzle)]
+    assert [each.convention for each in found] == ["solver", "solver"]
+    assert found[0].solution == ("d1d8",)
 
 
 def test_baselines_are_judged_again_too(evaluate: Evaluate) -> None:

@@ -11,7 +11,9 @@ from typing import Annotated, Any, Literal, get_args, get_type_hints
 import pytest
 
 from evals.asking.body import Sampling
-from evals.harness.values import absolute, comma_separated, number, rating_band, seconds, whole
+from evals.harness.values import absolute, column_names, comma_separated, number, rating_band, seconds, whole
+from evals.puzzles.dialect import FIELDS
+from evals.puzzles.puzzle import Convention
 from evals.results.baseline_place import place_of
 from evals.tasks import task_names
 from evals.words import Constraint
@@ -119,6 +121,30 @@ class Options:
             action="append",
         ),
     ] = ()
+    columns: Annotated[
+        tuple[tuple[str, str], ...],
+        Flag(
+            "--columns",
+            (
+                "what columns of the --puzzles files are called, such as fen=question_fen,moves=solution; of "
+                f"{', '.join(FIELDS)} only fen and moves have to be there, with moves in UCI or SAN"
+            ),
+            metavar="FIELD=NAME,...",
+            type=column_names,
+        ),
+    ] = ()
+    position: Annotated[
+        Convention,
+        Flag(
+            "--position",
+            (
+                "whose position the FEN of the --puzzles files is. before: the one before the opponent's "
+                "move, with which the moves start (default, as in Lichess files); solver: the solver's, with "
+                "whose move they start"
+            ),
+            choices=get_args(Convention),
+        ),
+    ] = "before"
     limit: Annotated[
         int | None, Flag("--limit", "ask a reproducible sample of N puzzles", metavar="N", type=whole(1))
     ] = None
@@ -378,6 +404,9 @@ def _conflict_of_serving(options: Options) -> str | None:
 def _conflict_of_draw(options: Options) -> str | None:
     if options.samples > 1 and options.temperature <= 0:
         return "--samples asks a case several times: give a --temperature above 0 with it"
+    if (options.columns or options.position != "before") and not options.puzzles:
+        given = "--columns" if options.columns else f"--position {options.position}"
+        return f"{given} says how your own puzzle files are read: give --puzzles with it"
     if options.stratify and options.limit is None:
         return "--stratify says how --limit draws: give a --limit with it"
     return None

@@ -75,7 +75,7 @@ class Where(Table):
             (not self.sets or record.set in self.sets)
             and (not self.themes or not set(self.themes).isdisjoint(record.themes))
             and (not self.variants or record.variant in self.variants)
-            and (self.ratings is None or self.ratings[0] <= record.rating <= self.ratings[1])
+            and (self.ratings is None or max(1, self.ratings[0]) <= record.rating <= self.ratings[1])
         )
 
 

@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
+from evals.puzzles.puzzle import UNRATED
 from evals.results.gates_file import Gate
 from evals.statistics.paired import Paired, difference_interval
 from evals.statistics.power import cases_needed, guess_not_worse, power_better
@@ -186,10 +187,11 @@ def slices_of(both: Pairs, error: float = 0.05) -> dict[str, Slice]:
 def slice_names(record: Record) -> list[str]:
     """The slices that a case belongs to."""
     low = record.rating // BAND * BAND
+    rating = "rating unknown" if record.rating == UNRATED else f"rating {low}-{low + BAND - 1}"
     own = [f"skill {record.variant}"] if record.variant else []
     return [
         f"set {record.set}",
-        f"rating {low}-{low + BAND - 1}",
+        rating,
         *own,
         *(f"theme {t}" for t in record.themes),
     ]

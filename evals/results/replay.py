@@ -44,11 +44,17 @@ def read_puzzles(folder: Path) -> list[Puzzle]:
     path = folder / "puzzles.csv"
     try:
         with path.open(newline="", encoding="utf-8") as file:
-            return [parse_row(row, set_name=row.get("Set") or "") for row in csv.DictReader(file)]
+            return [_puzzle(row) for row in csv.DictReader(file)]
     except OSError as error:
         raise RunError(f"{printable(str(path))} cannot be read: {error.strerror}") from error
     except (PuzzleError, ValueError, csv.Error) as error:
         raise RunError(f"{printable(str(path))}: {printable(str(error))}") from error
+
+
+def _puzzle(row: Mapping[str, str]) -> Puzzle:
+    solver = row.get("Convention") == "solver"
+    name, convention = row.get("Set") or "", "solver" if solver else "before"
+    return parse_row(row, name, convention=convention, unrated=True)
 
 
 def read_completions(folder: Path, *, torn: bool) -> Mapping[str, list[Completion]]:
