@@ -66,7 +66,14 @@ class Controller(Participant):
                 raise usage_error(error) from error
             names = {task: format.name for task, format in self.formats.value.by_task.items()}
             self._evaluation = Evaluation(
-                options, tasks, gates, self.config.rootpath, facts, self._say, names
+                options,
+                tasks,
+                gates,
+                self.config.rootpath,
+                facts,
+                self._say,
+                names,
+                builder.settings.questions,
             )
             self._evaluation.plan.not_asked.update(builder.left_out)
         return self._evaluation

@@ -13,14 +13,18 @@ from typing import Any
 from evals.asking.body import chat_body
 from evals.asking.broker import Answered, Broker, BrokerClosedError
 from evals.asking.client import Client
+from evals.formats.format import Question
 from evals.harness.case_builder import Selection
 from evals.harness.manifest import VERSIONS_OF
 from evals.harness.options import Options
 from evals.harness.served import Asked, Checked, Say, Served, check_models, serving
 from evals.puzzles.puzzle import Puzzle
 from evals.results import run as runs
+from evals.results.diagnosis import diagnose
+from evals.results.findings import Finding
 from evals.results.gates import GateResult, Incidents, Planned, judge_gates, overall
 from evals.results.gates_file import GatesFile
+from evals.tasks import is_gated
 from evals.tasks.gold import check_gold
 from evals.words import Case, Completion, Record, Request, Task
 from serve.endpoint.endpoint import Endpoint, ServedModel
@@ -42,13 +46,17 @@ class Plan:
 
     @property
     def asked(self) -> list[Case]:
-        """The cases of every task that the model can be asked, in order."""
+        """The cases of every task that the model can be asked, in order; also those for the diagnosis."""
         return [case for case in self.cases.values() if case.task not in self.not_asked]
 
     @property
     def planned(self) -> Planned:
-        """The plan as gates read it."""
-        return Planned(self.asked, self.deselected, self.not_asked)
+        """The plan as gates read it: without what is asked for the diagnosis alone."""
+        return Planned(
+            [case for case in self.asked if is_gated(case.task)],
+            {task: number for task, number in self.deselected.items() if is_gated(task)},
+            self.not_asked,
+        )
 
 
 class Evaluation:
@@ -58,6 +66,7 @@ class Evaluation:
     :param facts: what the manifest says of puzzles and formats.
     :param say: prints one line for the person who watches.
     :param format_names: the format of each task, for messages.
+    :param questions: how each question is asked.
     """
 
     def __init__(
@@ -69,13 +78,17 @@ class Evaluation:
         facts: Mapping[str, Any],
         say: Say,
         format_names: Mapping[str, str],
+        questions: Mapping[str, Question],
     ) -> None:
         self.options, self.tasks, self.gates, self.root = options, tasks, gates, root
-        self.facts, self.say, self.format_names = facts, say, format_names
+        self.facts, self.say, self.format_names, self.questions = facts, say, format_names, questions
         self.plan = Plan()
         self.models: dict[str, str] = {}
         self.run: runs.Run | None = None
         self.results: list[GateResult] = []
+        self.asked_before: dict[str, Record] = {}
+        """The records of what is asked for the diagnosis alone, by case."""
+        self.findings: list[Finding] = []
         self.warnings: list[str] = []
         self.seconds = 0.0
         self._stack = contextlib.ExitStack()
@@ -128,7 +141,10 @@ class Evaluation:
         folder = self.run.folder
         try:
             served = self._stack.enter_context(serving(self.options, folder, self.say))
-            chosen = {task: served.choose(self.options, task) for task in self.plan.planned.counts()}
+            chosen = {
+                task: served.choose(self.options, self._asked_as(task))
+                for task in dict.fromkeys(case.task for case in self.plan.asked)
+            }
             self.models = {task: model.id for task, model in chosen.items()}
             checked = self._preflight(served.endpoint, chosen)
         except BaseException as error:
@@ -138,6 +154,11 @@ class Evaluation:
         self._warn()
         self._describe(served, chosen, checked)
         self._start_broker(served.endpoint, checked)
+
+    def _asked_as(self, task: str) -> str:
+        """The task whose model is asked: for the diagnosis that of the question it asks."""
+        own = is_gated(task) or task in self.options.routes
+        return task if own else self.tasks[task].questions[0]
 
     def _check_gold(self) -> None:
         """Let a perfect player answer in each task's format, before anything is paid for."""
@@ -199,7 +220,7 @@ class Evaluation:
             git=runs.git_state(self.root),
         )
         puzzles: dict[tuple[str, str], Puzzle] = {
-            (case.puzzle.set, case.puzzle.id): case.puzzle for case in planned.cases
+            (case.puzzle.set, case.puzzle.id): case.puzzle for case in self.plan.asked
         }
         runs.write_puzzles(self.run.folder, puzzles.values())
         if self.run.folder.parent == self.root / "runs":
@@ -239,7 +260,9 @@ class Evaluation:
 
     def keep(self, record: Record) -> None:
         """Keep a record, as it arrives from whoever judged the case."""
-        if self.run is not None:
+        if not is_gated(record.task):
+            self.asked_before[record.case] = record
+        elif self.run is not None:
             self.run.add_verdict(dataclasses.replace(record, model=self.models.get(record.task, "")))
 
     def close(self, status: str, incidents: Incidents) -> list[GateResult]:
@@ -250,11 +273,20 @@ class Evaluation:
             planned = self.plan.planned
             self.results = judge_gates(self.gates, self.run.records, planned, incidents)
             self.seconds = time.monotonic() - self._opened
+            self.findings = self._diagnose()
             self.run.close(
                 status,
+                diagnosis=[dataclasses.asdict(finding) for finding in self.findings],
                 verdict=overall(self.results).value,
                 gates=[dataclasses.asdict(result) for result in self.results],
                 seconds=round(self.seconds, 1),
             )
         self._stack.close()
         return self.results
+
+    def _diagnose(self) -> list[Finding]:
+        """What the answers that arrived have in common."""
+        assert self._broker is not None
+        assert self.run is not None
+        answered = [(case, said) for case, said in self._broker.answered() if case.key in self.plan.cases]
+        return diagnose(answered, self.run.records, self.asked_before.values(), self.questions)

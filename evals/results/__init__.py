@@ -5,6 +5,7 @@ stored_run        a run read back from its folder
 gates_file        what a gates file may say; gate_errors: one sentence about what it may not
 gates             statements about a run that pass, fail, or are inconclusive
 comparison        two runs over the same puzzles, case by case
+diagnosis         where answers come from: findings, and misread answers among them
 stored_formats    the trace formats that are stored for model versions
 engine            a second opinion on missed moves
 explain           one mistake as a chess player reads it
