@@ -98,11 +98,11 @@ class DiagnosisTask:
             "opponents_move": verdict.move == theirs,
             "legal_moves": board.legal_moves.count(),
         }
-        for turn, (name, settings) in enumerate({"free": self._free, "held": self.settings}.items(), start=1):
-            if turn < len(completions):
-                said, best = completions[turn], puzzle.solution[0]
-                decided = judge_answer(settings, question, puzzle.board(), best, said).outcome
-                checks[name] = None if decided is Outcome.UNANSWERED else decided is Outcome.SOLVED
+        # Both are read as leniently: what the two differ in is then the constraint's doing.
+        for name, said in zip(("free", "held"), completions[1:], strict=False):
+            best = puzzle.solution[0]
+            decided = judge_answer(self._free, question, puzzle.board(), best, said).outcome
+            checks[name] = None if decided is Outcome.UNANSWERED else decided is Outcome.SOLVED
         if len(completions) > 1:
             checks["spacing"] = self._is_spaced(question, completions[1])
         return replace(verdict, checks=checks)
