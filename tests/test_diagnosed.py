@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from evals.puzzles.puzzle import COLUMNS, Puzzle
 from evals.results.diagnosis import before_line, diagnose
 from evals.tasks import TaskSettings, build_tasks, cases_for
-from evals.tasks.diagnosis import opponents_move
+from evals.tasks.diagnosis import DiagnosisTask, opponents_move
 from evals.words import Case, Completion, Record
 from tests.asking import asking
 from tests.loopback import Body, Loopback, chat, position_of
@@ -194,10 +194,12 @@ def test_a_model_that_plays_the_opponents_move_was_trained_on_the_wrong_pairs(
     evaluate: Evaluate, workers: str
 ) -> None:
     ended = ask(evaluate, Faulty(at_random, before), "-n", workers)
+    solved = list(ended.outcomes.values()).count("solved")
     chance = sum(1 / chess.Board(fen).legal_moves.count() for fen in BEFORE) / N
     assert diagnosis(ended) == [
-        "asked in 24 positions before the opponent's move: there it plays the opponent's move in 100% of "
-        f"positions (chance: {chance:.0%}): it was probably trained on FEN + `Moves[0]`"
+        f"the solver's move is found in {solved / N:.0%} of 24 puzzles; asked one move earlier: there it "
+        f"plays the opponent's move in 100% of positions (chance: {chance:.0%}): it was probably trained on "
+        "FEN + `Moves[0]`"
     ]
     assert ended.manifest["diagnosis"][0]["name"] == "opponents_move"
 
@@ -363,11 +365,24 @@ def test_whatever_a_model_says_is_printable_in_a_sentence(
     asked = [Case("diagnosis", puzzle) for puzzle in PUZZLES]
     before = [Record.of(case, tasks["diagnosis"].judge(case, [said] * 3)) for case in asked]
     findings = diagnose(answered, records, before, how.questions)
-    if said.error is None and (said.content or "").strip() and len(set(records)) == len(PUZZLES):
-        assert all(finding.n == len(PUZZLES) for finding in findings)
+    assert all(finding.n == len(PUZZLES) for finding in findings)
     for text in [*(finding.sentence for finding in findings), before_line(before) or ""]:
         assert_harmless(text)
         assert len(text) < 1000
+
+
+def test_the_positions_asked_are_those_whose_move_can_be_guessed() -> None:
+    """Pawn finds 2% of the quiet mistakes that the shipped puzzles start with, whatever it was trained on."""
+    puzzles = tuple(random_puzzles(seed=11, count=400))
+    takes = [each for each in puzzles if each.board(-1).is_capture(chess.Move.from_uci(each.moves[0]))]
+    task = DiagnosisTask(asking())
+    assert 5 < len(takes) < 200
+    assert set(task.draw(puzzles, 5)) < set(takes)
+    more = task.draw(puzzles, len(takes) + 9)
+    assert more[: len(takes)] == tuple(takes)
+    assert len({each.id for each in more}) == len(takes) + 9
+    assert len(task.draw(puzzles, 500)) == 400
+    assert task.draw((), 40) == ()
 
 
 def test_a_puzzle_without_the_opponents_move_is_not_asked() -> None:

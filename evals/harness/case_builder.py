@@ -60,8 +60,8 @@ class CaseBuilder:
         """The cases of a task for one test function.
 
         :param function: the function's node id.
-        :param quick: how many puzzles the quick scope asks, spread evenly over the shipped sets; for the
-            diagnosis over the drawn puzzles, whichever they are.
+        :param quick: how many puzzles the quick scope asks, spread evenly over the shipped sets unless the
+            task has a `draw` of its own; of the diagnosis also where the puzzles are the user's.
         :raises ValueError: there is no such task.
         """
         if task not in self.tasks:
@@ -71,7 +71,7 @@ class CaseBuilder:
         chosen = gated and (options.puzzles or options.limit is not None)
         capped = not (options.scope == "full" or chosen)
         if quick is not None and capped:
-            puzzles = spread(puzzles, quick)
+            puzzles = getattr(self.tasks[task], "draw", spread)(puzzles, quick)
         cases = cases_for(self.tasks[task], puzzles)
         if options.mirror and gated:
             cases += cases_for(self.tasks[task], [mirror(puzzle) for puzzle in puzzles], mirrored=True)

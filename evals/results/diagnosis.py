@@ -100,27 +100,27 @@ def _opponents_moves(before: Sequence[Record]) -> tuple[int, float]:
 def _find_opponents_moves(
     before: Sequence[Record], answers: Mapping[str, Sequence[Answer]]
 ) -> Iterable[Finding]:
-    """Said only of a model that finds the opponent's moves more often than the solver's of the same puzzles
-    (McNemar's exact test): a good player, too, plays some of the opponent's moves.
+    """Said only of a model that finds the opponent's moves more often than the solver's of the same puzzles:
+    a good player, too, plays more of the opponent's moves than by chance (of captures a third).
     """
     if not before:
         return
     seen, chance = _opponents_moves(before)
     n, share = len(before), seen / len(before)
-    found = {
+    known = {
         (each.record.set, each.record.puzzle): each.solved for several in answers.values() for each in several
     }
-    pairs = [
-        (each.checks["opponents_move"] is True, each.checks.get("held", found.get((each.set, each.puzzle))))
-        for each in before
-    ]
-    theirs = sum(blunder and solved is not True for blunder, solved in pairs)
-    solvers = sum(not blunder and solved is True for blunder, solved in pairs)
-    if is_more(seen, n, n, chance) and p_at_least(theirs, theirs + solvers, 0.5) < SIGNIFICANT:
+    found = [each.checks.get("held", known.get((each.set, each.puzzle))) for each in before]
+    solved = [each for each in found if each is not None]
+    if is_more(seen, n, n, chance) and (not solved or share > mean(map(bool, solved))):
+        asked = f"asked one move earlier in {n} puzzles"
+        if solved:
+            right = f"{mean(map(bool, solved)):.0%} of {len(solved)} puzzles"
+            asked = f"the solver's move is found in {right}; asked one move earlier"
         yield Finding(
             "opponents_move",
-            f"asked in {n} positions before the opponent's move: there it plays the opponent's move in "
-            f"{share:.0%} of positions (chance: {chance:.0%}): it was probably trained on FEN + `Moves[0]`",
+            f"{asked}: there it plays the opponent's move in {share:.0%} of positions (chance: {chance:.0%}):"
+            " it was probably trained on FEN + `Moves[0]`",
             share,
             n,
         )

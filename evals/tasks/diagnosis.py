@@ -2,7 +2,8 @@
 
 The position *before* the opponent's move is asked as the best move is. A set that pairs the raw FEN of a
 Lichess row with `Moves[0]` teaches the opponent's move, which is mostly a blunder: what was trained on it
-plays that move here (check `opponents_move`; by chance one in `legal_moves`).
+plays that move here (check `opponents_move`; by chance one in `legal_moves`). So does a good player at times,
+who finds the solver's move more often.
 
 Where the server holds answers to a JSON schema, the solver's position is asked as well, held to nothing and
 then held, so that what the constraint breaks can be told from what the model does not know.
@@ -14,7 +15,10 @@ import json
 from collections.abc import Generator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
+import chess
+
 from evals.formats.placeholders import used_in
+from evals.puzzles.draw import spread
 from evals.puzzles.puzzle import Puzzle
 from evals.reading.answers import parse_json
 from evals.reading.completions import split_trace
@@ -31,6 +35,15 @@ DIAGNOSIS_CHECKS: Mapping[str, type] = {
     "held": bool,  # and where it is held to the schema
     "spacing": bool,  # the free answer is JSON, spaced as the format says
 }
+
+
+MOST_LOOKED_AT = 2000
+"""Puzzles of a larger set of which those that tell most are chosen."""
+
+
+def _takes(puzzle: Puzzle) -> bool:
+    theirs = opponents_move(puzzle)
+    return theirs is not None and puzzle.board(-1).is_capture(chess.Move.from_uci(theirs))
 
 
 def opponents_move(puzzle: Puzzle) -> str | None:
@@ -73,6 +86,15 @@ class DiagnosisTask:
     @property
     def _free(self) -> TaskSettings:
         return replace(self.settings, constrain="none")
+
+    def draw(self, puzzles: Sequence[Puzzle], n: int) -> tuple[Puzzle, ...]:
+        """`n` of the puzzles, those first whose opponent's move takes something: a quiet mistake is one of
+        many, and hardly anyone guesses which. In composed puzzles it is any legal move.
+        """
+        some = spread(puzzles, MOST_LOOKED_AT)
+        taking = [puzzle for puzzle in some if _takes(puzzle)]
+        others = [puzzle for puzzle in some if not _takes(puzzle)] if len(taking) < n else []
+        return (*spread(taking, n), *(spread(others, n - len(taking)) if others else ()))
 
     def variants(self, puzzle: Puzzle) -> tuple[str, ...]:
         """None where the position before the opponent's move cannot be asked."""
