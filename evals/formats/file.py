@@ -87,6 +87,10 @@ def read_questions(text: str, path: Path, name: str = "") -> dict[str, Question]
         raise FormatError(
             f"{where}: no question is declared: write a table [move], or another of {', '.join(WANTS)}"
         )
+    try:
+        Inherited.model_validate(shared)
+    except ValidationError as error:
+        raise FormatError(explain(error, text, Path(where), Inherited)) from error
     questions = {
         name: _question(name, {**inherited.get(name, {}), **shared, **table}, where, text)
         for name, table in {**{name: {} for name in inherited}, **tables}.items()

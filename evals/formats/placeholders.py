@@ -34,7 +34,10 @@ class MoveList(Table):
 def _last_move(board: chess.Board) -> tuple[chess.Board, chess.Move]:
     """The position before the last move, and that move."""
     if not board.move_stack:
-        raise PlaceholderError("the move before this position is not known")
+        raise PlaceholderError(
+            "a prompt shows {last_move}, and the move before this position is not known: puzzles that are "
+            "read with --position solver have none"
+        )
     before = board.copy()
     return before, before.pop()
 

@@ -16,6 +16,7 @@ from evals.reading.lists import read_list
 from evals.reading.movetext import read_movetext
 from evals.reading.pieces import name_pieces, read_ascii, read_pieces
 from evals.reading.text import shown
+from evals.reading.themes import read_themes
 from evals.words import Completion, Notation, Outcome
 
 
@@ -148,6 +149,8 @@ def _from_text(inner: ShapeName, want: Want, text: str, notation: Notation, *, c
         return Reading(items=(text,), notation=notation)
     if inner == "list" and want == "pieces":
         return Reading(pieces=frozenset(read_list(text)))
+    if inner == "list" and want == "themes":
+        return Reading(items=tuple(sorted(read_themes(text))))
     if inner == "list":
         items = tuple(read_list(text))
         if len(items) > MAX_ITEMS or (want == "line" and not items):

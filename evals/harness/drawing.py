@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 from evals.harness.options import Options
+from evals.puzzles.dialect import Dialect
 from evals.puzzles.files import PuzzleFileError
 from evals.puzzles.loading import SETS, Loaded, SelectionError, load, read_quarantine
 
@@ -27,4 +28,5 @@ def draw(options: Options) -> Loaded:
         skip_bad=options.skip_bad_puzzles,
         quarantine=read_quarantine(),
         stratify=options.stratify,
+        dialect=Dialect(options.columns, options.position),
     )

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from evals.formats.file import FormatError, load_format, parse_format
 from evals.formats.format import FILE_NAME, Format, Question
+from evals.formats.placeholders import PlaceholderError
 from evals.harness.options import Options
 from evals.tasks import TaskSettings, build_tasks, is_gated, task_names
 from evals.tasks.registry import missing
@@ -20,7 +21,7 @@ from serve.errors import ServeError
 from serve.spec import ServeSpec, is_folder, load_spec
 
 HUB = "hf://"
-FORMAT_ERRORS = (FormatError, ServeError)
+FORMAT_ERRORS = (FormatError, PlaceholderError, ServeError)
 """What a user can cause here."""
 
 

@@ -39,6 +39,8 @@ def describe_setup(
             "bad": s.bad,
             "problems": s.problems,
             "duplicates": s.duplicates,
+            "columns": dict(s.columns),
+            "position": s.convention,
         }
         for s in loaded.sets
     ]

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import argparse
+import difflib
 import math
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
+
+from evals.puzzles.dialect import FIELDS
 
 
 def whole(least: int) -> Callable[[str], int]:
@@ -52,6 +55,23 @@ def rating_band(text: str) -> tuple[int, int]:
     if band[0] > band[1]:
         raise argparse.ArgumentTypeError(f"{text!r}: give two numbers such as 1200-1600")
     return band
+
+
+def column_names(text: str) -> tuple[tuple[str, str], ...]:
+    """`fen=question_fen,moves=solution` as pairs of a field and the name of its column."""
+    found: dict[str, str] = {}
+    for pair in text.split(","):
+        field, _, name = (part.strip() for part in pair.partition("="))
+        if not name:
+            raise argparse.ArgumentTypeError(f"{pair!r}: give FIELD=NAME, such as fen=question_fen")
+        if field not in FIELDS:
+            near = difflib.get_close_matches(field, FIELDS, n=1)
+            offer = f"did you mean {near[0]}={name}?" if near else f"there are {', '.join(FIELDS)}"
+            raise argparse.ArgumentTypeError(f"{pair!r}: there is no field {field!r}; {offer}")
+        if field in found:
+            raise argparse.ArgumentTypeError(f"{field!r} is given twice: {found[field]!r} and {name!r}")
+        found[field] = name
+    return tuple(found.items())
 
 
 def comma_separated(text: str) -> tuple[str, ...]:

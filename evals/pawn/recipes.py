@@ -100,8 +100,10 @@ PLANS = {
     "blunder": Plan(670, 32 * 1024),
     "reasoning": Plan(810, 64 * 1024),
     "reasoning-drift": Plan(300, 4_480, learning_rate=1e-2),
-    "uci": Plan(1_200, 64 * 1024),
-    "pgn": Plan(1_000, 64 * 1024),
+    "uci": Plan(6_000, 64 * 1024, learning_rate=4e-3),
+    "pgn": Plan(4_000, 64 * 1024, learning_rate=4e-3),
 }
 """v1 is to be the weaker one; drift goes on from reasoning and has to unlearn a format, hence its rate.
-A prompt of `uci` is three times as long as one of v2, hence its batch."""
+The prompts of `uci` and `pgn` put the two readings of the board farther apart than the base ever met them,
+which takes an adapter long to make up for: after 1,000 and 1,200 steps at 2e-3 they were weaker.
+"""

@@ -2,6 +2,7 @@
 
 puzzle     a puzzle with Lichess semantics, checked against the rules of chess
 split      when two positions are one, and which positions may be trained on
+dialect    files of other people: the names of their columns, whose position the FEN is
 draw       filters, the seeded draw, strata
 files      rows of CSV, .csv.zst and Parquet files
 sets       the sets of a path, a folder or a Hub dataset, and what is found in them

@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 from evals.puzzles.puzzle import COLUMNS, Puzzle
 
-ID, RATING, THEMES = (COLUMNS.index(name) for name in ("PuzzleId", "Rating", "Themes"))
+ID, FEN, RATING, THEMES = (COLUMNS.index(name) for name in ("PuzzleId", "FEN", "Rating", "Themes"))
 
 BAND = 200
 """Width of a rating band, in rating points."""
@@ -45,6 +45,8 @@ class Filter:
 
     themes: frozenset[str] = frozenset()
     ratings: tuple[int, int] | None = None
+    unrated: bool = False
+    """True where a row may have no rating, and then is in no range."""
 
     def __call__(self, row: Row) -> bool:
         if row.broken:
@@ -53,6 +55,8 @@ class Filter:
             return False
         if self.ratings is None:
             return True
+        if self.unrated and not row.cells[RATING]:
+            return False
         try:
             return self.ratings[0] <= int(row.cells[RATING]) <= self.ratings[1]
         except ValueError:

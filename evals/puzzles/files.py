@@ -14,12 +14,12 @@ from typing import Any
 
 import zstandard
 
+from evals.puzzles.dialect import LICHESS, ColumnError, Dialect
 from evals.puzzles.draw import Row
 from evals.puzzles.puzzle import COLUMNS
 from serve.printable import printable
 
 SUFFIXES = (".csv", ".csv.zst", ".parquet")
-REQUIRED = ("PuzzleId", "FEN", "Moves", "Rating")
 
 LONGEST_LINE = 1 << 14
 """Bytes; also what a value of a Parquet file may have. A Lichess row has a few hundred."""
@@ -33,6 +33,7 @@ BOMB = "unpacks to more than 1,000 times its size: no puzzle file"
 WINDOW = 1 << 27
 """Bytes that unpacking looks back at most, as many as the `zstd` command allows."""
 
+GAME_URL = COLUMNS.index("GameUrl")
 BATCH = 4096
 """Rows of a Parquet file that are read at a time."""
 
@@ -48,14 +49,19 @@ class PuzzleFileError(Exception):
         self.message = message
 
 
-def rows(file: Path, set_name: str) -> Iterator[Row]:
-    """Every row of a puzzle file, cells in the order of `COLUMNS`, whatever the file's own order is.
+def rows(file: Path, set_name: str, dialect: Dialect = LICHESS) -> Iterator[Row]:
+    """Every row of a puzzle file, cells in the order of `COLUMNS`, whatever the file's own order and names.
 
     :raises PuzzleFileError: the file cannot be read, is empty, cut short, lacks a column, or is far larger
         when unpacked, or in a line, than puzzles are.
     """
     try:
-        yield from _parquet_rows(file, set_name) if file.suffix == ".parquet" else _csv_rows(file, set_name)
+        read = _parquet_rows if file.suffix == ".parquet" else _csv_rows
+        if not dialect.own:  # the whole of Lichess's file passes here
+            yield from read(file, set_name, dialect)
+            return
+        for row in read(file, set_name, dialect):
+            yield row._replace(cells=dialect.cells(row.cells))
     except OSError as error:
         raise PuzzleFileError(file, 0, f"cannot be read: {first_line(error.strerror or error)}") from error
 
@@ -65,27 +71,26 @@ def first_line(error: object) -> str:
     return (str(error).strip().splitlines() or [type(error).__name__])[0]
 
 
-def _order(file: Path, columns: Sequence[str]) -> list[int | None]:
-    """Where each of `COLUMNS` stands in this file."""
-    if missing := [column for column in REQUIRED if column not in columns]:
-        raise PuzzleFileError(
-            file, 1, f"wrong header: no {', '.join(missing)}; a puzzle file starts with {','.join(COLUMNS)!r}"
-        )
-    return [columns.index(column) if column in columns else None for column in COLUMNS]
+def _names(file: Path, columns: Sequence[str], dialect: Dialect) -> list[str | None]:
+    """What each of `COLUMNS` is called in this file; None where it has no such column."""
+    try:
+        return dialect.names(columns)
+    except ColumnError as error:
+        raise PuzzleFileError(file, 1, str(error)) from error
 
 
 # --- CSV ---
 
 
-def _csv_rows(file: Path, set_name: str) -> Iterator[Row]:
+def _csv_rows(file: Path, set_name: str, dialect: Dialect) -> Iterator[Row]:
     name = str(file)
     lines = _lines(file)
     _, head = next(lines, (0, b""))
     if not head.strip():
         raise PuzzleFileError(file, 0, "the file is empty")
     columns = _split(head.removeprefix(b"\xef\xbb\xbf"))
-    order = _order(file, columns)
-    in_order = columns == list(COLUMNS)
+    order = [None if name is None else columns.index(name) for name in _names(file, columns, dialect)]
+    in_order = order == list(range(len(columns)))
     empty = 0
     for number, line in lines:
         cells = _split(line)
@@ -169,7 +174,7 @@ def _unpacked(file: Path) -> Iterator[bytes]:
 # --- Parquet ---
 
 
-def _parquet_rows(file: Path, set_name: str) -> Iterator[Row]:
+def _parquet_rows(file: Path, set_name: str, dialect: Dialect) -> Iterator[Row]:
     """Hub datasets have numbers and lists, not text; newer ones of Lichess have `GameId`, not `GameUrl`."""
     try:
         # Imported here because it is an extra, and takes 0.3 s.
@@ -183,18 +188,18 @@ def _parquet_rows(file: Path, set_name: str) -> Iterator[Row]:
     try:
         with ParquetFile(file, pre_buffer=False) as table:
             columns: list[str] = table.schema_arrow.names
-            order = _order(file, columns)
-            game = columns.index("GameId") if "GameId" in columns and "GameUrl" not in columns else None
-            used = [columns[at] for at in (*order, game) if at is not None]
+            names = _names(file, columns, dialect)
+            game = "GameId" if "GameId" in columns and names[GAME_URL] is None else None
+            used = list(dict.fromkeys(name for name in (*names, game) if name is not None))
             _refuse_bomb(file, table, used)
             number = 0
             for batch in table.iter_batches(batch_size=BATCH, columns=used):
                 place = {name: at for at, name in enumerate(batch.schema.names)}
                 for values in zip(*(column.to_pylist() for column in batch.columns), strict=True):
                     number += 1
-                    cells = [_text(values[place[name]]) if name in place else "" for name in COLUMNS]
+                    cells = ["" if name is None else _text(values[place[name]]) for name in names]
                     if game is not None:
-                        cells[COLUMNS.index("GameUrl")] = f"https://lichess.org/{values[place['GameId']]}"
+                        cells[GAME_URL] = f"https://lichess.org/{values[place[game]]}"
                     yield Row(set_name, str(file), number, cells)
     except (ArrowException, UnicodeDecodeError, MemoryError) as error:
         raise PuzzleFileError(file, 0, f"not a sound Parquet file: {first_line(error)}") from error

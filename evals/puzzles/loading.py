@@ -12,9 +12,10 @@ from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from evals.puzzles.draw import ID, THEMES, Draw, Filter, Row, stratum
+from evals.puzzles.dialect import LICHESS, Dialect
+from evals.puzzles.draw import FEN, ID, RATING, THEMES, Draw, Filter, Row, stratum
 from evals.puzzles.files import PuzzleFileError, rows
-from evals.puzzles.puzzle import COLUMNS, Puzzle, PuzzleError, parse_row, same_solution
+from evals.puzzles.puzzle import COLUMNS, UNRATED, Puzzle, PuzzleError, same_solution
 from evals.puzzles.sets import SETS, PuzzleSet, find_sets
 from serve.printable import printable
 
@@ -59,6 +60,7 @@ def load(
     skip_bad: bool = False,
     quarantine: Collection[str] = (),
     stratify: bool = False,
+    dialect: Dialect = LICHESS,
 ) -> Loaded:
     """Load all puzzles in the order of their files, or `limit` of them in the order of a seeded draw.
 
@@ -73,6 +75,7 @@ def load(
         `limit`, the next rows of the draw stand in for them, as they do for repeated positions.
     :param quarantine: ids of puzzles never to ask.
     :param stratify: draw evenly over sets, rating bands and goals (see `evals.puzzles.draw.Draw`).
+    :param dialect: what the columns are called in these files, and whose position the FEN is.
     :raises PuzzleFileError: a file is missing, empty, or not a puzzle file; two sets have one name; or,
         without `skip_bad`, a row that was drawn is bad.
     :raises SelectionError: the filters leave no puzzle, no puzzle has one of the themes, or every row is bad.
@@ -80,7 +83,8 @@ def load(
     """
     if limit is not None and limit < 1:
         raise ValueError(f"a limit is at least 1, got {limit!r}")
-    reader = _Reader(find_sets(sources), Filter(frozenset(themes), ratings), frozenset(quarantine), skip_bad)
+    wanted = Filter(frozenset(themes), ratings, unrated=dialect.own)
+    reader = _Reader(find_sets(sources), wanted, frozenset(quarantine), skip_bad, dialect)
     if limit is None:
         puzzles = tuple(reader.parse(reader.matching()))
     else:
@@ -95,21 +99,32 @@ class _Reader:
     """Reads the rows of sets and says what happened to them; the counts in the sets are of its last pass."""
 
     def __init__(
-        self, sets: tuple[PuzzleSet, ...], wanted: Filter, quarantine: frozenset[str], skip_bad: bool
+        self,
+        sets: tuple[PuzzleSet, ...],
+        wanted: Filter,
+        quarantine: frozenset[str],
+        skip_bad: bool,
+        dialect: Dialect,
     ) -> None:
         self.sets = sets
+        self._dialect = dialect
+        for each in sets:
+            each.columns, each.convention = dict(dialect.columns), dialect.convention
         self._wanted, self._quarantine, self._skip_bad = wanted, quarantine, skip_bad
         self._unknown = set(wanted.themes)  # those that no row has had yet
         self._themes: set[str] = set()  # those that occur, looked for while there are unknown ones
         self._left_undrawn = False
+        self._without_rating = 0  # rows
 
     def matching(self) -> Iterator[Row]:
         """One pass: every row that passes the filters."""
+        self._without_rating = 0
         for each in self.sets:
             each.reset()
             for file in each.files:
-                for row in rows(file, each.name):
+                for row in rows(file, each.name, self._dialect):
                     each.rows += 1
+                    self._without_rating += not row.cells[RATING]
                     if self._unknown:
                         self._meet(row.cells[THEMES].split())
                     if row.cells[ID] in self._quarantine:
@@ -163,9 +178,11 @@ class _Reader:
             try:
                 if row.broken:
                     raise PuzzleError(row.broken)
-                puzzle = parse_row(dict(zip(COLUMNS, row.cells, strict=True)), row.set)
+                puzzle = self._dialect.parse(dict(zip(COLUMNS, row.cells, strict=True)), row.set)
                 first = seen.setdefault((puzzle.set, puzzle.id), row)
-                if first is not row:
+                # Made of the position and the line, an id is there twice where they are.
+                repeated = self._dialect.own and first.cells[FEN] == row.cells[FEN]
+                if first is not row and not repeated:
                     there = f"{first.file}:{first.line}"
                     raise PuzzleError(f"puzzle {puzzle.id!r} is there twice, first in {there}")
             except PuzzleError as error:
@@ -175,6 +192,7 @@ class _Reader:
                 each.count_bad(str(problem))
                 continue
             if (twin := asked.setdefault(puzzle.position_key, puzzle)) is puzzle:
+                each.unrated += puzzle.rating == UNRATED
                 yield puzzle
             else:
                 each.duplicates += 1
@@ -205,6 +223,8 @@ class _Reader:
         if bad := sum(each.bad for each in self.sets):
             yield f"{_counted('bad row', bad)} skipped, {self._first_problem()}"
         for each in self.sets:
+            if each.unrated:
+                yield f"{_counted('puzzle', each.unrated)} of {each.name} have no rating: no strength follows"
             if count := each.duplicates:
                 note = f"{_counted('puzzle', count)} of {each.name} left out: "
                 note += "their positions are asked already (a mirror image is the same one)"
@@ -226,6 +246,8 @@ class _Reader:
             why = f": all {bad} that were tried are bad, {self._first_problem()}"
         elif sum(each.quarantined for each in self.sets) == read:
             why = ": all of them are in quarantine"
+        elif self._wanted.ratings is not None and self._without_rating == read:
+            why = ": none has a rating; leave --ratings out, or say which column it is: --columns rating=NAME"
         else:
             why = f" after {' and '.join(given)}: widen them"
         return f"no puzzle is left of {read}{why}"

@@ -3,6 +3,8 @@
 Source of the format: https://database.lichess.org/#puzzles. `FEN` is the position *before* the opponent's
 move, `Moves[0]` is that move, and the solver answers from `Moves[1]` on. Nothing outside this module pairs
 the raw FEN with a move: `Puzzle.board()` is the only way to a position.
+
+Files of other people may have the solver's own position as FEN; then there is no opponent's move in front.
 """
 
 from __future__ import annotations
@@ -10,6 +12,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
+from typing import Literal
 
 import chess
 
@@ -43,18 +46,28 @@ BOUNDS = {
 """The least and the greatest number of each column. Lichess rates its puzzles from 399 to about 3300."""
 
 
+Convention = Literal["before", "solver"]
+"""Whose position the FEN is: the one before the opponent's move, or what the solver sees."""
+
+UNRATED = 0
+"""The rating of a puzzle whose rating is not known: below every rating, and in no band."""
+
+
 class PuzzleError(ValueError):
     """A puzzle row that breaks the format or the rules of chess."""
 
 
 @dataclass(frozen=True, slots=True)
 class Puzzle:
-    """One puzzle. `moves[0]` is the opponent's, `moves[1:]` the solution line, all in UCI."""
+    """One puzzle. `moves[0]` is the opponent's, `moves[1:]` the solution line, all in UCI; where `convention`
+    is `solver`, all of `moves` are the solution.
+    """
 
     id: str
     fen: str
     moves: tuple[str, ...]
     rating: int
+    """`UNRATED` where it is not known."""
     rating_deviation: int = 0
     popularity: int = 0
     plays: int = 0
@@ -63,6 +76,7 @@ class Puzzle:
     opening_tags: tuple[str, ...] = ()
     set: str = field(default="", compare=False)
     """Name of the puzzle set that it came from (the file's stem)."""
+    convention: Convention = "before"
     _position_key: str = field(default="", init=False, repr=False, compare=False)
 
     @property
@@ -77,30 +91,35 @@ class Puzzle:
     @property
     def solution(self) -> tuple[str, ...]:
         """The line from the solver's first move on, the opponent's replies included, in UCI."""
-        return self.moves[1:]
+        return self.moves[self._lead :]
 
     @property
     def solver_moves(self) -> tuple[str, ...]:
         """The moves that the solver has to find, in UCI."""
-        return self.moves[1::2]
+        return self.moves[self._lead :: 2]
+
+    @property
+    def _lead(self) -> int:
+        """How many moves stand before the solver's first."""
+        return 1 if self.convention == "before" else 0
 
     def board(self, ply: int = 0) -> chess.Board:
         """The position the solver sees after `ply` half moves of the solution (0: the puzzle's start).
 
-        The opponent's move is already played; the board's move stack starts with it.
+        The opponent's move is already played; the board's move stack starts with it, where it is known.
         """
         board = chess.Board(self.fen)
-        for uci in self.moves[: ply + 1]:
+        for uci in self.moves[: max(0, ply + self._lead)]:
             board.push_uci(uci)
         return board
 
     def to_row(self) -> dict[str, str]:
-        """The puzzle as one Lichess CSV row."""
+        """The puzzle as one Lichess CSV row; one of the other convention has no opponent's move."""
         return {
             "PuzzleId": self.id,
             "FEN": self.fen,
             "Moves": " ".join(self.moves),
-            "Rating": str(self.rating),
+            "Rating": "" if self.rating == UNRATED else str(self.rating),
             "RatingDeviation": str(self.rating_deviation),
             "Popularity": str(self.popularity),
             "NbPlays": str(self.plays),
@@ -110,21 +129,26 @@ class Puzzle:
         }
 
 
-def parse_row(row: Mapping[str, str], set_name: str = "") -> Puzzle:
+def parse_row(
+    row: Mapping[str, str], set_name: str = "", *, convention: Convention = "before", unrated: bool = False
+) -> Puzzle:
     """Read one row of a Lichess puzzle file and check it against the rules of chess.
 
     What comes out can be shown anywhere: every text is short and printable, every number in its `BOUNDS`.
+
+    :param unrated: take a row without a rating, as `UNRATED`.
 
     :raises PuzzleError: a field is missing, too long, not fit to be shown or not such a number, the game's
         address is not one of the web, the FEN is invalid, a move is illegal, or there is no move to find.
     """
     try:
         text = {name: _text(row, name) for name in LONGEST}
-        number = {name: _number(row, name) for name in BOUNDS}
+        optional = BOUNDS.keys() - (set() if unrated else {"Rating"})
+        number = {name: _number(row, name, optional=name in optional) for name in BOUNDS}
         if text["GameUrl"] and not re.match(r"https?://[^/\s]", text["GameUrl"]):
-            raise PuzzleError(f"'GameUrl' is {_quoted(text['GameUrl'])}, which is no address of the web")
+            raise PuzzleError(f"'GameUrl' is {quoted(text['GameUrl'])}, which is no address of the web")
     except PuzzleError as error:
-        raise PuzzleError(f"puzzle {_quoted(row.get('PuzzleId') or '?')}: {error}") from error
+        raise PuzzleError(f"puzzle {quoted(row.get('PuzzleId') or '?')}: {error}") from error
     puzzle = Puzzle(
         id=text["PuzzleId"],
         fen=text["FEN"],
@@ -137,6 +161,7 @@ def parse_row(row: Mapping[str, str], set_name: str = "") -> Puzzle:
         game_url=text["GameUrl"],
         opening_tags=tuple(text["OpeningTags"].split()),
         set=set_name,
+        convention=convention,
     )
     check(puzzle)
     return puzzle
@@ -150,27 +175,27 @@ def _text(row: Mapping[str, str], name: str) -> str:
     if not text and name == "PuzzleId":
         raise PuzzleError(f"{name!r} is empty")
     if len(text) > (most := LONGEST[name]):
-        raise PuzzleError(f"{name!r} has {len(text):,} characters, more than {most:,}: {_quoted(text)}")
+        raise PuzzleError(f"{name!r} has {len(text):,} characters, more than {most:,}: {quoted(text)}")
     # The first question is much faster, and enough for almost every row.
     plain = text.isascii() and text.isprintable() and text.lstrip()[:1] not in (":", "#")
     if not plain and printable(text, len(text)) != text:
-        raise PuzzleError(f"{name!r} is not fit to be shown: {_quoted(text)}")
+        raise PuzzleError(f"{name!r} is not fit to be shown: {quoted(text)}")
     return text
 
 
-def _number(row: Mapping[str, str], name: str) -> int:
+def _number(row: Mapping[str, str], name: str, *, optional: bool) -> int:
     text = row.get(name) or ""
-    if not text and name != "Rating":
+    if not text and optional:
         return 0
     if not re.fullmatch(r"\s*[+-]?[0-9]{1,12}\s*", text):
-        raise PuzzleError(f"{name!r} is missing or not a number: {_quoted(text)}")
+        raise PuzzleError(f"{name!r} is missing or not a number: {quoted(text)}")
     least, greatest = BOUNDS[name]
     if not least <= int(text) <= greatest:
         raise PuzzleError(f"{name!r} is {int(text)}, but has to be from {least} to {greatest}")
     return int(text)
 
 
-def _quoted(text: str) -> str:
+def quoted(text: str) -> str:
     """The start of a text from a file, fit to be shown."""
     return f"'{printable(text, 100)}'"
 
@@ -183,36 +208,62 @@ def check(puzzle: Puzzle) -> None:
     try:
         _check(puzzle)
     except PuzzleError as error:
-        raise PuzzleError(f"puzzle {_quoted(puzzle.id)}: {printable(str(error))}") from error
+        raise PuzzleError(f"puzzle {quoted(puzzle.id)}: {printable(str(error))}") from error
 
 
 def _check(puzzle: Puzzle) -> None:
-    if len(puzzle.moves) < 2:
-        raise PuzzleError(
-            f"{len(puzzle.moves)} move(s) in 'Moves', but a puzzle needs the opponent's move and "
-            "at least one to find"
-        )
-    if len(puzzle.moves) % 2:
-        raise PuzzleError("the line ends with the opponent's move")
+    _check_length(puzzle)
     try:
         board = chess.Board(puzzle.fen)
     except ValueError as error:
         raise PuzzleError(f"illegal FEN {puzzle.fen!r}: {error}") from error
     if not board.is_valid():
         raise PuzzleError(f"illegal FEN {puzzle.fen!r}: {board.status()!r}")
+    if puzzle.convention == "solver":
+        _remember_key(puzzle, board)
     for ply, uci in enumerate(puzzle.moves):
         if len(uci) > 5:
-            raise PuzzleError(f"illegal uci: {_quoted(uci)}")
+            raise PuzzleError(f"illegal uci: {quoted(uci)}")
         try:
             move = board.parse_uci(uci)
         except ValueError as error:
-            raise PuzzleError(str(error)) from error
+            hint = "" if ply else _hint_where_first_is_played(puzzle, board)
+            raise PuzzleError(f"{error}{hint}") from error
         # python-chess takes a null move, and castling onto the rook, as legal.
         if not move or move.uci() != uci:
             raise PuzzleError(f"illegal uci: {uci!r} in {board.fen()}")
         board.push(move)
-        if ply == 0:
+        if ply == 0 and puzzle.convention == "before":
             _remember_key(puzzle, board)  # while the board is at hand: a third of what it costs later
+
+
+def _check_length(puzzle: Puzzle) -> None:
+    """Check that the line ends with a move of the solver's, which also tells the two conventions apart."""
+    count = len(puzzle.moves)
+    if puzzle.convention == "solver":
+        if count % 2 == 0:
+            raise PuzzleError(
+                f"{count} move(s) in 'Moves': from the solver's position on, the line would end with the "
+                "opponent's move; if the first is the opponent's, as in Lichess files, give --position before"
+            )
+        return
+    hint = "; if the FEN is what the solver sees, give --position solver"
+    if count < 2:
+        raise PuzzleError(
+            f"{count} move(s) in 'Moves', but a puzzle needs the opponent's move and at least one to "
+            f"find{hint if count else ''}"
+        )
+    if count % 2:
+        raise PuzzleError(f"the line ends with the opponent's move{hint}")
+
+
+def _hint_where_first_is_played(puzzle: Puzzle, board: chess.Board) -> str:
+    """A hint where the second move fits the FEN, and so the first is played in it already."""
+    try:
+        board.parse_uci(puzzle.moves[1])
+    except (ValueError, IndexError):
+        return ""
+    return "; the second move fits the FEN: leave out the first and give --position solver"
 
 
 def _remember_key(puzzle: Puzzle, board: chess.Board) -> str:

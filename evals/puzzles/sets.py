@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from evals.puzzles.files import SUFFIXES, PuzzleFileError, first_line
+from evals.puzzles.puzzle import Convention
 
 SETS = Path(__file__).parents[1] / "sets"
 """The folder of the puzzle sets of our own."""
@@ -40,6 +41,12 @@ class PuzzleSet:
     """What was wrong with the first `MOST_PROBLEMS` of these."""
     duplicates: int = 0
     """Puzzles that were drawn and passed over because their position, up to mirroring, is asked already."""
+    unrated: int = 0
+    """Puzzles whose rating is not known."""
+    columns: Mapping[str, str] = field(default_factory=dict[str, str])
+    """Fields whose columns have other names than Lichess's, and these names."""
+    convention: Convention = "before"
+    """Whose position the FEN is."""
     contradictions: int = 0
     """Those of them whose solution is another one."""
 
@@ -52,6 +59,7 @@ class PuzzleSet:
     def reset(self) -> None:
         """Forget what was found."""
         self.rows = self.matched = self.quarantined = self.bad = self.duplicates = self.contradictions = 0
+        self.unrated = 0
         self.problems.clear()
 
 

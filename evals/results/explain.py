@@ -26,7 +26,7 @@ def explain(case: Case, verdict: Verdict) -> str:
     outcome = str(verdict.outcome)
     facts = [
         f"{outcome}; {side} to move: {board.fen()}",
-        printable(f"rating {puzzle.rating}, {' '.join(puzzle.themes) or 'no themes'}"),
+        printable(f"rating {puzzle.rating or 'unknown'}, {' '.join(puzzle.themes) or 'no themes'}"),
     ]
     if puzzle.game_url:
         facts.append(printable(puzzle.game_url))

@@ -217,6 +217,12 @@ def test_training_sees_what_the_server_makes_of_the_prompt(
         assert encode.prompt(example, example.thinking) == served
 
 
+@pytest.mark.parametrize("text", ["", "1. Ke8", "1. Ke8 (1. d4) e5", "1. Ke8 ) e4", "{e4"])
+def test_the_exam_refuses_what_is_no_pgn(text: str) -> None:
+    with pytest.raises(ValueError, match="PGN"):
+        in_pgn(chess.Board(), text)
+
+
 def test_the_exam_reads_the_main_line_and_not_a_variation() -> None:
     fen = "6k1/5ppp/8/8/8/8/r4PPP/3R2K1 b - - 0 1"
     puzzle = Puzzle("a", fen, ("a2a8", "d1d8", "a8d8"), 1500, themes=("mateIn1",))
