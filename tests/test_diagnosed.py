@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import random
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -396,3 +397,15 @@ def test_a_puzzle_without_the_opponents_move_is_not_asked() -> None:
     task = build_tasks(asking())["diagnosis"]
     assert opponents_move(solvers) is None
     assert [case.puzzle for case in cases_for(task, [first, solvers])] == [first]
+
+
+def test_a_baseline_is_not_asked_for_the_diagnosis(evaluate: Evaluate) -> None:
+    """Nor compared by it: 24 cases each, and three turns of the candidate's alone."""
+    player = Faulty(lambda _board, best, _: as_json(best), at_random)
+    with Loopback(player, models=("base", "new", "old")) as server:
+        arguments = ["-m", "move or diagnosis", "--model", "new", "--baseline-model", "old"]
+        ended = evaluate(server, *arguments, least=0.0)
+        asked = Counter(body["model"] for body in server.bodies)
+    assert ended.status == 0, ended.output
+    assert asked == {"new": 4 * N, "old": N}
+    assert diagnosis(ended) == []
