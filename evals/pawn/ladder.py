@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from evals.formats.format import FILE_NAME
 from evals.results.comparable import check_comparable
 from evals.results.comparison import compare, pairs_by_set
 from evals.results.run import now
@@ -39,11 +40,11 @@ class Ladder:
     runs: Path
     workers: str
 
-    def evaluate(self, model: str, task: str, *more: str) -> str:
-        """One session; returns its output. The run's folder has the model's name."""
+    def evaluate(self, model: str, task: str, *more: str, name: str = "") -> str:
+        """One session; returns its output. The run's folder has the model's name, or another one."""
         command = [sys.executable, "-m", "pytest", "evals", "-q", "-m", task, "-n", self.workers]
         command += ["--base-url", self.endpoint.base_url, "--model", model, *more]
-        command += ["--run-dir", str(self.runs / model)]
+        command += ["--run-dir", str(self.runs / (name or model))]
         done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
         print(f"--- {model} -m {task} {' '.join(more)}: exit status {done.returncode}")
         return done.stdout
@@ -73,6 +74,14 @@ def diagnosed(run: StoredRun) -> set[str]:
     return {each["name"] for each in found}
 
 
+def ask_both_ways(ladder: Ladder) -> tuple[StoredRun, StoredRun]:
+    """The adapter of bare moves, asked in its own format, and in the shipped one that it was not taught."""
+    own = ROOT / "serve" / "pawn" / "adapters" / "uci" / FILE_NAME
+    ladder.evaluate("pawn-uci", "move", "--format", str(own))
+    ladder.evaluate("pawn-uci", "move", "--constrain", "none", "--limit", "100", name="uci-in-json")
+    return ladder.run("pawn-uci"), ladder.run("uci-in-json")
+
+
 def climb(ladder: Ladder) -> list[tuple[str, bool]]:
     """Run every adapter; returns what had to be found and whether it was."""
     for model in MOVERS:
@@ -86,6 +95,9 @@ def climb(ladder: Ladder) -> list[tuple[str, bool]]:
     reasoning, drift = (verdicts(ladder.run(name)) for name in ("pawn-reasoning", "pawn-reasoning-drift"))
     noticed = [line for line in said.splitlines() if line.startswith(("-  ", "+  "))]
     print("\n".join(noticed))
+    as_trained, in_json = ask_both_ways(ladder)
+    print("\n".join(["", *compare(v2, as_trained), ""]))
+    lost = p_value(v2, as_trained, "mate-in-1")[0]
     return [
         ("v2 beats v1 on mates in one", better[0] > 0 and better[1] < SIGNIFICANT),
         ("v2 passes the gates", verdicts(v2) == {"PASS"}),
@@ -95,6 +107,9 @@ def climb(ladder: Ladder) -> list[tuple[str, bool]]:
         ("the others are not", not diagnosed(v1) | diagnosed(v2)),
         ("reasoning passes, its format snapshot included", reasoning == {"PASS"}),
         ("drift fails the format snapshot of reasoning", "FAIL" in drift and bool(noticed)),
+        ("uci, asked as it was trained, passes the gates", verdicts(as_trained) == {"PASS"}),
+        ("and loses less than 10 points of mates in one to v2", lost > -0.10),
+        ("uci, asked in JSON, fails and is told why", diagnosed(in_json) == {"other_shape"}),
     ]
 
 

@@ -22,9 +22,12 @@ from evals.reading.text import shown
 from evals.results.findings import FEWEST, LEAST, SIGNIFICANT, Answer, Finding, is_more
 from evals.results.misread import find_misread
 from evals.statistics.rates import p_at_least
-from evals.words import Case, Completion, Record
+from evals.words import Case, Completion, Outcome, Record
 from serve.printable import printable
 
+UNREAD = 0.2
+"""From this share on answers are too often of another shape than the format's."""
+OTHER_SHAPE = frozenset({Outcome.MALFORMED, Outcome.UNPARSEABLE, Outcome.TRUNCATED})
 ALWAYS = 0.2
 """From this share of the answers on one move is played too often."""
 TASKS = {"move": ("move",), "reasoning": ("reasoning",), "play": ("play", "move")}
@@ -61,7 +64,8 @@ def diagnose(
     for task, each in answers.items():
         question = next((questions[name] for name in TASKS[task] if name in questions), None)
         if question is not None:
-            found += find_misread(task, question, each)
+            misread = list(find_misread(task, question, each))
+            found += misread or _find_other_shape(task, question, each)
             found += _find_same_move(task, each)
             found += _find_copies(task, question, each)
     return found
@@ -156,6 +160,19 @@ def _find_constraint(before: Sequence[Record]) -> Iterable[Finding]:
 def _said(answer: Answer) -> str:
     """The move that was said; where none could be read, the text."""
     return answer.record.move or (answer.completion.content or "").strip()[:200]
+
+
+def _find_other_shape(task: str, question: Question, answers: Sequence[Answer]) -> Iterable[Finding]:
+    """Answers in which nothing right can be recognized either: a model is asked as it was not taught."""
+    seen, n = sum(each.record.outcome in OTHER_SHAPE for each in answers), len(answers)
+    if seen >= UNREAD * n and is_more(seen, n, n, RARE):
+        yield Finding(
+            "other_shape",
+            f"{seen / n:.0%} of {n} {task} answers are not of the shape that the format declares, "
+            f"{question.answer.shape!r}, and not right in any other: was the adapter trained to be asked so?",
+            seen / n,
+            n,
+        )
 
 
 def _find_same_move(task: str, answers: Sequence[Answer]) -> Iterable[Finding]:
