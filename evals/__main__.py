@@ -1,6 +1,7 @@
 """`python -m evals`: what there is to do with the suites besides running them.
 
 python -m evals compare BASELINE CANDIDATE    two runs over the same puzzles, case by case
+python -m evals adopt SOURCE --out FILE       the format file of an adapter, from rows that it was trained on
 python -m evals diff-format MODEL_A MODEL_B   what changed between the stored formats of two model versions
 """
 
@@ -12,6 +13,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NoReturn
 
+from evals.adopting import command as adopting
+from evals.adopting.rows import AdoptError
 from evals.reading.trace_format import diff_formats
 from evals.results.comparison import CompareError, compare
 from evals.results.stored_formats import SNAPSHOTS, stored_format
@@ -43,7 +46,7 @@ def compare_runs(baseline: Path, candidate: Path) -> int:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run one command; returns the exit status: 0, 1 where formats differ, 2 for a user's error."""
+    """Run one command; returns the exit status: 0, 1 where formats differ or training rows are at fault, 2 for a user's error."""
     parser = Parser(
         prog="python -m evals", description="What there is to do with the suites besides running them."
     )
@@ -57,12 +60,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
     paired = commands.add_parser("compare", help="compare two runs over the same puzzles, case by case")
     paired.add_argument("baseline", metavar="BASELINE", type=Path, help="folder of a run")
     paired.add_argument("candidate", metavar="CANDIDATE", type=Path, help="folder of another run")
+    adopt = commands.add_parser("adopt", help="make an adapter's format file from its training rows")
+    adopting.add_arguments(adopt)
     options = parser.parse_args(arguments)
     try:
+        if options.command == "adopt":
+            return adopting.run(options)
         if options.command == "compare":
             return compare_runs(options.baseline, options.candidate)
         return diff_format(options.before, options.after, options.snapshots)
-    except (RunError, CompareError, OSError) as error:
+    except (AdoptError, RunError, CompareError, OSError) as error:
         print(f"python -m evals: {error}", file=sys.stderr)
         return 2
 
