@@ -32,8 +32,10 @@ from evals.reading.text import shown
 from evals.tasks import TaskSettings, build_tasks, cases_for
 from evals.tasks.gold import GoldError, check_gold
 
-CHARACTERS_PER_TOKEN = 3
-"""Few, so that a limit made of it is a generous one."""
+TRACE_CHARACTERS = 2
+"""Characters of a trace that a token has at least. A bare answer gets a token for each of its characters:
+tokenizers split moves, FENs and boards up to single letters and digits.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +81,8 @@ def adopt(
     lines = [_moves(found, gold) for gold in golds]
     question = _question(prompt, found, golds, lines, thinking)
     said = f"Made from {len(rows)} rows of {source}, {date}."
-    limit = f"a third of the longest answer's characters, and half as much again{'' if not thinking else ', its trace included'}"
+    traced = f" and {TRACE_CHARACTERS} of its trace" if thinking else ""
+    limit = f"a token for each character of the longest answer{traced}, and a quarter more"
     text = write_question(found.question, question, {"": said, "max_tokens": limit})
     format = _read_again(text)
     filled = _check_prompts(format.questions[found.question], prompt)
@@ -148,10 +151,12 @@ def _question(
 
 
 def _limit(golds: Sequence[Gold]) -> int:
+    """Room for the longest answer, and a quarter more for those of rows that were not read."""
     longest = max(
-        len(gold.text) + len(split_trace(gold.placed.sample.gold).trace or "") for gold in golds
+        len(gold.text) + len(split_trace(gold.placed.sample.gold).trace or "") / TRACE_CHARACTERS
+        for gold in golds
     )
-    return max(16, math.ceil(1.5 * longest / CHARACTERS_PER_TOKEN / 8) * 8)
+    return max(16, math.ceil(1.25 * longest / 8) * 8)
 
 
 def _examples(prompt: Prompt) -> tuple[Example, ...]:

@@ -64,16 +64,14 @@ def _moves_in(
 
 
 def _common_end(texts: Sequence[str]) -> str:
-    """What all texts end with: whole words of it, and of its last lines what says something."""
+    """What stands before the move in all texts: where prose before it varies, only its last sentence."""
     common = os.path.commonprefix([text[::-1][:_LONGEST] for text in texts])[::-1]
-    if any(len(text) > len(common) for text in texts) and (cut := re.search(r"(?<!\w)", common)):
-        common = common[cut.start() :]
-        if common[:1].isalnum() and not all(
-            len(text) == len(common) or not text[-len(common) - 1].isalnum() for text in texts
-        ):
-            common = re.sub(r"^\w+", "", common)
+    if any(len(text) > len(common) for text in texts):
+        if any(text[: -len(common) or None][-1:].isalnum() for text in texts):
+            common = re.sub(r"^\w+", "", common)  # the rest of a word
+        common = re.sub(r"^.*(?:[.!?]\s|\n)(?=.*[\w<\\\[{(*:])", "", common, flags=re.DOTALL)
     said = common.lstrip()
-    return said if re.search(r"\w|[<\\\[{(*:]", said) else ""
+    return said if re.search(r"[\w<\\\[{(*:]", said) else ""
 
 
 def _first_line(text: str) -> str:

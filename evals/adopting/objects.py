@@ -18,6 +18,7 @@ from evals.reading.answers import MAX_ITEMS, MAX_LINE, parse_json
 from evals.reading.lists import read_list
 from evals.reading.moves import read_move
 from evals.reading.pieces import name_pieces, read_pieces
+from evals.reading.themes import read_themes
 from evals.words import Notation
 
 SPACINGS = ((", ", ": "), (",", ":"), (",", ": "), (", ", ":"))
@@ -124,10 +125,15 @@ def _answers(want: Want, values: Sequence[Any], boards: Sequence[chess.Board], n
             case "position":
                 return isinstance(value, str) and _is_fen(value)
             case "themes":
-                return isinstance(value, list) and all(isinstance(each, str) for each in value)  # pyright: ignore[reportUnknownVariableType]
+                return isinstance(value, list) and all(map(is_theme, value))  # pyright: ignore[reportUnknownArgumentType]
 
     right = sum(could(value, board) for value, board in zip(values, boards, strict=True))
     return right * 10 >= len(values) * 7
+
+
+def is_theme(name: Any) -> bool:
+    """True for the name of a theme of Lichess: those are found whatever their case."""
+    return isinstance(name, str) and name in read_themes([name.swapcase()])
 
 
 def _is_line(items: Sequence[Any], board: chess.Board, notation: Notation) -> bool:

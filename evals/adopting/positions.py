@@ -171,7 +171,8 @@ def retract(board: chess.Board, text: str) -> chess.Board | None:
     What the move captured is not known, but a move that is written so led here from some position.
     """
     uci = re.fullmatch(r"([a-h][1-8])([a-h][1-8])([qrbn])?", text)
-    for before, move in _before(board):
+    squares = re.findall(r"[a-h][1-8]", text)
+    for before, move in _before(board, chess.parse_square(squares[-1]) if squares else None):
         if (move.uci() == text) if uci else _is_san(before, move, text):
             before.push(move)
             if before.board_fen() == board.board_fen():
@@ -186,30 +187,33 @@ def _is_san(before: chess.Board, move: chess.Move, text: str) -> bool:
         return False
 
 
-def _before(board: chess.Board) -> Iterator[tuple[chess.Board, chess.Move]]:
-    """Positions from which a move of the other side leads here, with that move."""
+def _before(board: chess.Board, to: chess.Square | None) -> Iterator[tuple[chess.Board, chess.Move]]:
+    """Positions from which a move of the other side to this square leads here, with that move."""
     mover = not board.turn
-    corners = chess.BB_RANK_1 if mover else chess.BB_RANK_8
-    for to in chess.SquareSet(board.occupied_co[mover]):
-        piece = board.piece_at(to)
-        assert piece is not None
-        for origin in chess.SQUARES:
-            if board.piece_at(origin) is not None:
-                continue
-            for promoted in (False, True) if chess.square_rank(to) in (0, 7) else (False,):
-                for captured in (None, *chess.PIECE_TYPES[:-1]):
-                    before = board.copy(stack=False)
-                    before.turn, before.ep_square = mover, None
-                    before.remove_piece_at(to)
-                    before.set_piece_at(origin, chess.Piece(chess.PAWN, mover) if promoted else piece)
-                    if captured is not None:
-                        before.set_piece_at(to, chess.Piece(captured, board.turn))
-                    move = chess.Move(origin, to, piece.piece_type if promoted else None)
-                    if before.is_legal(move):
-                        yield before, move
-            if piece.piece_type == chess.PAWN and chess.square_file(origin) != chess.square_file(to):
-                yield from _en_passant(board, origin, to, mover)
-    yield from _castling(board, mover, corners)
+    yield from _castling(board, mover, chess.BB_RANK_1 if mover else chess.BB_RANK_8)
+    if to is None or (piece := board.piece_at(to)) is None or piece.color != mover:
+        return
+    for origin in chess.SquareSet(~board.occupied):
+        if piece.piece_type == chess.PAWN and chess.square_file(origin) != chess.square_file(to):
+            yield from _en_passant(board, origin, to, mover)
+        for promoted in (False, True) if chess.square_rank(to) in (0, 7) else (False,):
+            for captured in (None, *chess.PIECE_TYPES[:-1]):
+                before = _without_last(board, to)
+                before.set_piece_at(origin, chess.Piece(chess.PAWN, mover) if promoted else piece)
+                if captured is not None:
+                    before.set_piece_at(to, chess.Piece(captured, board.turn))
+                move = chess.Move(origin, to, piece.piece_type if promoted else None)
+                if before.is_legal(move):
+                    yield before, move
+
+
+def _without_last(board: chess.Board, *squares: chess.Square) -> chess.Board:
+    """The position with the other side to move and these squares empty."""
+    before = board.copy(stack=False)
+    before.turn, before.ep_square = not board.turn, None
+    for square in squares:
+        before.remove_piece_at(square)
+    return before
 
 
 def _en_passant(
@@ -217,9 +221,8 @@ def _en_passant(
 ) -> Iterator[tuple[chess.Board, chess.Move]]:
     behind = chess.square(chess.square_file(to), chess.square_rank(origin))
     if board.piece_at(behind) is None:
-        before = board.copy(stack=False)
-        before.turn, before.ep_square = mover, to
-        before.remove_piece_at(to)
+        before = _without_last(board, to)
+        before.ep_square = to
         before.set_piece_at(origin, chess.Piece(chess.PAWN, mover))
         before.set_piece_at(behind, chess.Piece(chess.PAWN, board.turn))
         if before.is_legal(move := chess.Move(origin, to)):
@@ -227,16 +230,15 @@ def _en_passant(
 
 
 def _castling(board: chess.Board, mover: chess.Color, rank: int) -> Iterator[tuple[chess.Board, chess.Move]]:
-    for king_to, rook_to, rook_from in ((6, 5, 7), (2, 3, 0)):
-        at = [chess.SquareSet(rank & chess.BB_FILES[file]).pop() for file in (king_to, rook_to, rook_from, 4)]
-        king, rook = chess.Piece(chess.KING, mover), chess.Piece(chess.ROOK, mover)
-        if board.piece_at(at[0]) == king and board.piece_at(at[1]) == rook:
-            before = board.copy(stack=False)
-            before.turn, before.ep_square = mover, None
-            before.remove_piece_at(at[0])
-            before.remove_piece_at(at[1])
-            before.set_piece_at(at[2], rook)
-            before.set_piece_at(at[3], king)
-            before.castling_rights |= chess.BB_SQUARES[at[2]]
-            if before.is_legal(move := chess.Move(at[3], at[0])):
+    king, rook = chess.Piece(chess.KING, mover), chess.Piece(chess.ROOK, mover)
+    for files in ((6, 5, 4, 7), (2, 3, 4, 0)):
+        king_to, rook_to, king_from, rook_from = (
+            chess.SquareSet(rank & chess.BB_FILES[file]).pop() for file in files
+        )
+        if board.piece_at(king_to) == king and board.piece_at(rook_to) == rook:
+            before = _without_last(board, king_to, rook_to)
+            before.set_piece_at(king_from, king)
+            before.set_piece_at(rook_from, rook)
+            before.castling_rights |= chess.BB_SQUARES[rook_from]
+            if before.is_legal(move := chess.Move(king_from, king_to)):
                 yield before, move

@@ -37,11 +37,15 @@ def find_trace(golds: Sequence[Gold], moves: Sequence[chess.Move | None]) -> tup
     found = _Roles(golds, moves, cut)
     return Trace(
         sections=tuple(titles),
-        pieces=found.best(titles, found.has_pieces, "piece"),
-        candidates=found.best(titles, found.has_candidates, "candidate"),
-        lines=found.best(titles, found.has_lines, "line"),
-        conclusion=found.best(titles, found.concludes, "solution"),
+        pieces=found.best(titles, _pieces, "piece"),
+        candidates=found.best(titles, _candidates, "candidate"),
+        lines=found.best(titles, _lines, "line"),
+        conclusion=found.best(titles, _conclusion, "solution"),
     ), in_order
+
+
+_Holds = Callable[[str, chess.Board, chess.Move | None], int]
+"""How much of something a section has; 0 where it has none, or a wrong one."""
 
 
 class _Roles:
@@ -52,42 +56,40 @@ class _Roles:
     ) -> None:
         self._rows = [(gold.placed.board, move, cut) for gold, move, cut in zip(golds, moves, cut, strict=True)]
 
-    def best(
-        self, titles: Sequence[str], holds: Callable[[str, chess.Board, chess.Move | None], bool], word: str
-    ) -> str:
+    def best(self, titles: Sequence[str], holds: _Holds, word: str) -> str:
         """The title of the section that holds it in nearly all rows: of several, the one whose title says so,
-        else the last.
+        else the one that holds most, else the last.
         """
-        fitting = [title for title in titles if self._share(title, holds) >= NEARLY_ALL]
+        counts = {title: self._counts(title, holds) for title in titles}
+        least = NEARLY_ALL * len(self._rows)
+        fitting = [title for title in titles if sum(map(bool, counts[title])) >= least]
         named = [title for title in fitting if word in fold(title)]
-        return (named or fitting[-1:] or [""])[0]
+        return max(reversed(named or fitting), key=lambda title: sum(counts[title]), default="")
 
-    def _share(self, title: str, holds: Callable[[str, chess.Board, chess.Move | None], bool]) -> float:
-        right = 0
-        for board, move, sections in self._rows:
-            body = next((each.body for each in sections if fold(each.title) == fold(title)), None)
-            right += body is not None and holds(body, board, move)
-        return right / len(self._rows)
+    def _counts(self, title: str, holds: _Holds) -> list[int]:
+        bodies = (
+            (next((each.body for each in sections if fold(each.title) == fold(title)), ""), board, move)
+            for board, move, sections in self._rows
+        )
+        return [holds(body, board, move) for body, board, move in bodies]
 
-    @staticmethod
-    def has_pieces(body: str, board: chess.Board, _: chess.Move | None) -> bool:
-        """It lists the pieces on the board."""
-        return read_pieces(body) >= name_pieces(board)
 
-    @staticmethod
-    def has_candidates(body: str, board: chess.Board, move: chess.Move | None) -> bool:
-        """It lists legal moves, the answer among them, and more of them than one where there are more."""
-        listed = [read_move(text, board, "san").move for text in read_candidates(body)]
-        return None not in listed and move in listed
+def _pieces(body: str, board: chess.Board, _: chess.Move | None) -> int:
+    listed = read_pieces(body)
+    return len(listed) if listed >= name_pieces(board) else 0
 
-    @staticmethod
-    def has_lines(body: str, board: chess.Board, _: chess.Move | None) -> bool:
-        """It quotes legal lines."""
-        done = replay(read_rows(body), board)
-        return done.lines > 0 and not done.illegal
 
-    @staticmethod
-    def concludes(body: str, board: chess.Board, move: chess.Move | None) -> bool:
-        """The move that it ends up with is the answer."""
-        text = read_conclusion(body, board)
-        return text is not None and move is not None and read_move(text, board, "san").move == move
+def _candidates(body: str, board: chess.Board, move: chess.Move | None) -> int:
+    """Legal moves, the answer among them."""
+    listed = [read_move(text, board, "san").move for text in read_candidates(body)]
+    return len(listed) if None not in listed and move in listed else 0
+
+
+def _lines(body: str, board: chess.Board, _: chess.Move | None) -> int:
+    done = replay(read_rows(body), board)
+    return done.moves if not done.illegal else 0
+
+
+def _conclusion(body: str, board: chess.Board, move: chess.Move | None) -> int:
+    text = read_conclusion(body, board)
+    return int(text is not None and move is not None and read_move(text, board, "san").move == move)

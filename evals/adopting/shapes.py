@@ -9,7 +9,7 @@ import chess
 from pydantic import ValidationError
 
 from evals.adopting.cues import cued
-from evals.adopting.objects import object_shapes
+from evals.adopting.objects import is_theme, object_shapes
 from evals.adopting.positions import Placed
 from evals.adopting.rows import AdoptError
 from evals.formats.format import WANTS
@@ -20,7 +20,7 @@ from evals.reading.completions import split_trace
 from evals.reading.moves import read_move
 from evals.reading.pieces import name_pieces
 from evals.reading.text import shown
-from evals.reading.themes import read_themes, score_themes
+from evals.reading.themes import score_themes
 from evals.words import Notation
 
 NOTATIONS: tuple[Notation, ...] = ("uci", "san")
@@ -79,6 +79,8 @@ def find_shape(golds: Sequence[Gold], hints: Hints, *, thinking: bool) -> Found:
         tried = _Tried(found, [(gold, why) for gold in golds if (why := wrong(found, gold)) is not None])
         if not tried.wrong:
             fits.append(found)
+            if found.shape.shape in ("uci", "san", "json"):
+                break  # a move alone, or a field that says which it is
         elif best is None or len(tried.wrong) < len(best.wrong):
             best = tried
     if not fits:
@@ -87,15 +89,10 @@ def find_shape(golds: Sequence[Gold], hints: Hints, *, thinking: bool) -> Found:
 
 
 def _only(fits: list[Found]) -> Found:
-    """A move alone is a line and a list of one, and the main line of a PGN starts with the best move: where
-    shapes for a whole line fit, or JSON names the move, that is what was meant.
-    """
+    """The strictest: PGN of a whole line also reads as its first move."""
     questions = list(dict.fromkeys(each.question for each in fits))
-    first = fits[0]
-    if first.shape.shape in ("uci", "san", "json") or len(questions) == 1:
-        return first
-    if set(questions) <= {"move", "line", "reasoning"}:
-        return first
+    if len(questions) == 1 or set(questions) <= {"move", "line", "reasoning"}:
+        return fits[0]
     raise AdoptError(
         f"the answers fit several questions: {', '.join(questions)}; say with --task which one was asked"
     )
@@ -216,7 +213,7 @@ def _wrong_themes(reading: Reading, themes: Sequence[str]) -> str | None:
     if themes:
         score = score_themes(reading.items, themes)
         return None if score is None or score.recall == 1.0 or score.jaccard == 1.0 else "not the row's themes"
-    unknown = [name for name in reading.items if name not in read_themes([name.swapcase()])]
+    unknown = [name for name in reading.items if not is_theme(name)]
     return f"{shown(unknown[0])} is no theme of Lichess" if unknown else None
 
 

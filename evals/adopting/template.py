@@ -125,13 +125,17 @@ def _with_last_moves(placed: Sequence[Placed], texts: Sequence[str]) -> list[Pla
         return list(placed)
     tokens = [_MOVE_LIKE.findall(text) for text in texts]
     everywhere = set.intersection(*map(set, tokens)) if len(tokens) > 1 else set[str]()
+    own = [[move for move in dict.fromkeys(moves) if move not in everywhere] for moves in tokens]
+    if not any(own):
+        return list(placed)
     found: list[Placed] = []
-    for each, moves in zip(placed, tokens, strict=True):
-        own = [move for move in dict.fromkeys(moves) if move not in everywhere] or moves
-        led = each.board if each.board.move_stack else next(filter(None, (retract(each.board, m) for m in own)), None)
-        if led is None:
+    for each, moves, all_moves in zip(placed, own, tokens, strict=True):
+        # One row's last move may also stand in the constant text.
+        led = (retract(each.board, move) for move in moves or all_moves)
+        board = each.board if each.board.move_stack else next(filter(None, led), None)
+        if board is None:
             return list(placed)
-        found.append(replace(each, board=led))
+        found.append(replace(each, board=board))
     return found
 
 

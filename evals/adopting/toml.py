@@ -61,6 +61,8 @@ def value_text(value: Any) -> str:
 def string(text: str) -> str:
     """A text: as it is where TOML has a way to write it so, else with escapes."""
     plain = _NOT_LITERAL.search(text) is None
+    if plain and "\\" not in text and '"' not in text:
+        return f'"""\n{text}"""' if "\n" in text else f'"{text}"'
     if plain and "\n" in text and "'''" not in text and not text.endswith("'"):
         return f"'''\n{text}'''"
     if plain and "\n" not in text and "'" not in text:
