@@ -90,7 +90,9 @@ def bare_move(puzzle: Puzzle) -> Row:
 
 def trace_then_pgn(puzzle: Puzzle) -> Row:
     """A trace, then annotated PGN."""
-    user = f"Here is {puzzle.board().fen()}\nThey have just played {last_san(puzzle)}\nSolve it for me, please."
+    user = (
+        f"Here is {puzzle.board().fen()}\nThey have just played {last_san(puzzle)}\nSolve it for me, please."
+    )
     return chat(user, trace(puzzle) + movetext(puzzle))
 
 
@@ -104,7 +106,11 @@ def structured(puzzle: Puzzle) -> Row:
         "themes": ["fork"],
     }
     system = "You coach chess players. Answer with one JSON object."
-    return chat(f"Position: {board.fen()}\n{'White' if board.turn else 'Black'} is to move.", json.dumps(answer), system)
+    return chat(
+        f"Position: {board.fen()}\n{'White' if board.turn else 'Black'} is to move.",
+        json.dumps(answer),
+        system,
+    )
 
 
 def captures(puzzle: Puzzle) -> Row:
@@ -127,7 +133,11 @@ def piece_moves(puzzle: Puzzle) -> Row:
 
 def pieces(puzzle: Puzzle) -> Row:
     """Piece lists by side."""
-    return {"instruction": "Who stands where?", "input": puzzle.board().fen(), "output": write_pieces(puzzle.board())}
+    return {
+        "instruction": "Who stands where?",
+        "input": puzzle.board().fen(),
+        "output": write_pieces(puzzle.board()),
+    }
 
 
 def drawn(puzzle: Puzzle) -> Row:
@@ -185,10 +195,12 @@ def shots(puzzle: Puzzle) -> Row:
 
 def line(puzzle: Puzzle) -> Row:
     """The whole solution as a list of moves in UCI."""
-    return {"conversations": [
-        {"from": "human", "value": f"Solve {puzzle.board().fen()}"},
-        {"from": "gpt", "value": " ".join(puzzle.solution)},
-    ]}
+    return {
+        "conversations": [
+            {"from": "human", "value": f"Solve {puzzle.board().fen()}"},
+            {"from": "gpt", "value": " ".join(puzzle.solution)},
+        ]
+    }
 
 
 SHAPES: Mapping[str, tuple[Callable[[Puzzle], Row], str, str]] = {

@@ -81,8 +81,8 @@ def adopt(
     lines = [_moves(found, gold) for gold in golds]
     question = _question(prompt, found, golds, lines, thinking)
     said = f"Made from {len(rows)} rows of {source}, {date}."
-    traced = f" and {TRACE_CHARACTERS} of its trace" if thinking else ""
-    limit = f"a token for each character of the longest answer{traced}, and a quarter more"
+    traced = f", for every {TRACE_CHARACTERS} of its trace" if thinking else ""
+    limit = f"a token for each character of the longest answer{traced}, and a quarter"
     text = write_question(found.question, question, {"": said, "max_tokens": limit})
     format = _read_again(text)
     filled = _check_prompts(format.questions[found.question], prompt)
@@ -209,7 +209,9 @@ def _check_prompts(question: Question, prompt: Prompt) -> str:
             raise AdoptError(f"row {each.sample.row}: {error}") from error
         one, two = ("\n".join(f"[{m['role']}] {m['content']}" for m in chat) for chat in (ours, theirs))
         if list(ours) != theirs:
-            at = next((n for n, (a, b) in enumerate(zip(one, two, strict=False)) if a != b), min(len(one), len(two)))
+            at = next(
+                (n for n, (a, b) in enumerate(zip(one, two, strict=False)) if a != b), min(len(one), len(two))
+            )
             beside = f", while row {prompt.placed[0].sample.row} is equal" if first else ""
             raise AdoptError(
                 f"the prompt is not byte for byte that of row {each.sample.row}{beside}: at character {at + 1} the "
@@ -260,7 +262,9 @@ def _notes(
     notes: list[str] = []
     if len({gold.placed.board.turn for gold in golds}) == 1 and len(golds) > 1:
         side = "White" if golds[0].placed.board.turn else "Black"
-        notes.append(f"{side} is to move in every row: a prompt that names the side would seem to be constant")
+        notes.append(
+            f"{side} is to move in every row: a prompt that names the side would seem to be constant"
+        )
     others = [
         (gold.placed, line[0])
         for gold, line in zip(golds, lines, strict=True)

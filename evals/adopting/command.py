@@ -27,16 +27,34 @@ MOST_PUZZLES = 200_000
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The command's options."""
     add = parser.add_argument
-    add("source", metavar="SOURCE", help="training rows: .jsonl, .csv, .parquet, or hf://datasets/owner/name[@rev][/path]")
-    add("--out", type=Path, required=True, metavar="FILE", help="the format file; a question is added to one that exists")
-    add("--rows", type=int, default=60, help="how many rows are read, spread over the first 5000 (default 60)")
+    add(
+        "source",
+        metavar="SOURCE",
+        help="training rows: .jsonl, .csv, .parquet, or hf://datasets/owner/name[@rev][/path]",
+    )
+    add(
+        "--out",
+        type=Path,
+        required=True,
+        metavar="FILE",
+        help="the format file; a question is added to one that exists",
+    )
+    add(
+        "--rows", type=int, default=60, help="how many rows are read, spread over the first 5000 (default 60)"
+    )
     add("--question", default="", metavar="COL", help="the column of what is asked")
     add("--answer", default="", metavar="COL", help="the column of what is answered")
     add("--fen-column", default="", metavar="COL", help="the column of the FEN")
     add("--moves-column", default="", metavar="COL", help="the column of the puzzle's moves")
     add("--fen", choices=("first", "last"), help="which of two FENs that vary is the question's")
-    add("--legal-order", choices=("generated", "sorted"), help="the order of the legal moves that a prompt lists")
-    add("--task", default="", choices=tuple(WANTS), metavar="NAME", help=f"what was asked: {', '.join(WANTS)}")
+    add(
+        "--legal-order",
+        choices=("generated", "sorted"),
+        help="the order of the legal moves that a prompt lists",
+    )
+    add(
+        "--task", default="", choices=tuple(WANTS), metavar="NAME", help=f"what was asked: {', '.join(WANTS)}"
+    )
     add("--field", default="", metavar="PATH", help="the field of a JSON answer that holds it")
     add("--cue", default="", metavar="TEXT", help="what stands right before the move in an answer")
     add("--puzzles", metavar="FILE", help="the puzzle file that the rows were made of")
@@ -99,7 +117,9 @@ def _added(out: Path, adopted: Adopted) -> str:
     try:
         before = load_format(out)
         if adopted.question in before.questions:
-            raise AdoptError(f"{printable(str(out))} has a [{adopted.question}] already: remove it, or name another file")
+            raise AdoptError(
+                f"{printable(str(out))} has a [{adopted.question}] already: remove it, or name another file"
+            )
         text = f"{out.read_text(encoding='utf-8').rstrip()}\n\n{adopted.text}"
         parse_format(text, str(out), out.parent)
     except FormatError as error:

@@ -34,7 +34,9 @@ def cued(
     for notation in ("uci", "san"):
         fits: dict[tuple[chess.Move | None, ...], AnswerShape] = {}
         for place in (-1, 0):
-            places = [_moves_in(text, board, notation, cue) for text, board in zip(texts, boards, strict=True)]
+            places = [
+                _moves_in(text, board, notation, cue) for text, board in zip(texts, boards, strict=True)
+            ]
             if not all(places):
                 continue
             chosen = [each[place] for each in places]

@@ -88,7 +88,9 @@ def _chosen(answers: Sequence[str], field: str, objects: Objects) -> str:
     same = all(at(each, path) == at(each, answers[0]) for each in objects for path in answers)
     if len(usual) == 1 or (usual and same):
         return usual[0]
-    raise AdoptError(f"the answer may stand in {' or '.join(map(repr, answers))}: say with --field which it is")
+    raise AdoptError(
+        f"the answer may stand in {' or '.join(map(repr, answers))}: say with --field which it is"
+    )
 
 
 def _paths(objects: Objects) -> Iterator[tuple[str, tuple[str, ...]]]:
@@ -181,7 +183,9 @@ def _beside(
             if all(_legal(m, b, "san") for items, b in zip(lists, boards, strict=True) for m in items):
                 found.setdefault("candidates", path)
         elif all(
-            items and _is_line(items, b, "san") and _legal(items[0], b, "san") == _legal(at(o, answer), b, notation)
+            items
+            and _is_line(items, b, "san")
+            and _legal(items[0], b, "san") == _legal(at(o, answer), b, notation)
             for items, b, o in zip(lists, boards, objects, strict=True)
         ):
             found.setdefault("line", path)

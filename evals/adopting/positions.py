@@ -101,7 +101,9 @@ def _board(fen: str, row: int) -> chess.Board:
     try:
         return chess.Board(fen)
     except ValueError as error:
-        raise AdoptError(f"row {row} has the illegal FEN {shown(fen, 100)}: {printable(str(error))}") from error
+        raise AdoptError(
+            f"row {row} has the illegal FEN {shown(fen, 100)}: {printable(str(error))}"
+        ) from error
 
 
 def _after(sample: Sample, fen: str, puzzle: Puzzle | None) -> chess.Board:

@@ -23,6 +23,7 @@ def push(text: str, repo: str) -> str:
         raise AdoptError(f"--push {printable(repo)}: give the adapter's repository as owner/name")
     where = f"the Hub ({constants.ENDPOINT})"
     try:
+        HfApi().repo_info(repo, timeout=20)  # what is refused here is refused at once; uploads are tried again
         done = HfApi().upload_file(
             path_or_fileobj=text.encode(),
             path_in_repo=FILE_NAME,
@@ -34,12 +35,12 @@ def push(text: str, repo: str) -> str:
         raise AdoptError("--push needs the Hub, and HF_HUB_OFFLINE is set") from error
     except Exception as error:  # its HTTP library differs between versions
         status = getattr(getattr(error, "response", None), "status_code", None)
-        if status == 401 or (isinstance(error, RepositoryNotFoundError) and status == 401):
+        if status == 401:
             why = "set HF_TOKEN to a token that may write"
         elif isinstance(error, GatedRepoError) or status == 403:
             why = "the token in HF_TOKEN may not open pull requests there"
         elif isinstance(error, RepositoryNotFoundError) or status == 404:
-            why = "there is no such repository, or it is private and the token in HF_TOKEN may not see it"
+            why = "there is no such repository, or it is private and a token in HF_TOKEN may not see it"
         elif status is not None:
             why = f"it says {status}; try again later"
         else:

@@ -34,7 +34,9 @@ def read_rows(source: str, count: int) -> tuple[str, list[tuple[int, Row]]]:
     :raises AdoptError: the source cannot be read, or has no row.
     """
     try:
-        resolved, files = files_on_hub(source, SUFFIXES) if source.startswith(HUB) else (source, (Path(source),))
+        resolved, files = (
+            files_on_hub(source, SUFFIXES) if source.startswith(HUB) else (source, (Path(source),))
+        )
         numbered = list(enumerate(islice(_rows(files[0]), LOOKED_THROUGH), start=1))
     except PuzzleFileError as error:
         raise AdoptError(str(error)) from error

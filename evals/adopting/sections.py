@@ -28,7 +28,9 @@ def find_trace(golds: Sequence[Gold], moves: Sequence[chess.Move | None]) -> tup
     cut = [read_sections(trace, ()) for trace in traces]
     counts = Counter(fold(title) for sections in cut for title in {each.title for each in sections})
     common = {title for title, count in counts.items() if count >= NEARLY_ALL * len(golds)}
-    orders = Counter(tuple(fold(each.title) for each in sections if fold(each.title) in common) for sections in cut)
+    orders = Counter(
+        tuple(fold(each.title) for each in sections if fold(each.title) in common) for sections in cut
+    )
     if not common:
         return Trace(), 0
     order, in_order = orders.most_common(1)[0]
@@ -40,7 +42,7 @@ def find_trace(golds: Sequence[Gold], moves: Sequence[chess.Move | None]) -> tup
         pieces=found.best(titles, _pieces, "piece"),
         candidates=found.best(titles, _candidates, "candidate"),
         lines=found.best(titles, _lines, "line"),
-        conclusion=found.best(titles, _conclusion, "solution"),
+        conclusion=found.best(titles[::-1], _conclusion, "solution"),
     ), in_order
 
 
@@ -54,17 +56,19 @@ class _Roles:
     def __init__(
         self, golds: Sequence[Gold], moves: Sequence[chess.Move | None], cut: Sequence[Sequence[Section]]
     ) -> None:
-        self._rows = [(gold.placed.board, move, cut) for gold, move, cut in zip(golds, moves, cut, strict=True)]
+        self._rows = [
+            (gold.placed.board, move, cut) for gold, move, cut in zip(golds, moves, cut, strict=True)
+        ]
 
     def best(self, titles: Sequence[str], holds: _Holds, word: str) -> str:
         """The title of the section that holds it in nearly all rows: of several, the one whose title says so,
-        else the one that holds most, else the last.
+        else the one that holds most, else the first; a conclusion is the last one.
         """
         counts = {title: self._counts(title, holds) for title in titles}
         least = NEARLY_ALL * len(self._rows)
         fitting = [title for title in titles if sum(map(bool, counts[title])) >= least]
         named = [title for title in fitting if word in fold(title)]
-        return max(reversed(named or fitting), key=lambda title: sum(counts[title]), default="")
+        return max(named or fitting, key=lambda title: sum(counts[title]), default="")
 
     def _counts(self, title: str, holds: _Holds) -> list[int]:
         bodies = (

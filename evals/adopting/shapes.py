@@ -104,8 +104,10 @@ def _candidates(golds: Sequence[Gold], hints: Hints, *, thinking: bool) -> Itera
     several = any(len(gold.text.split()) > 1 for gold in golds)
     order = [(move, "uci"), (move, "san"), (move, "json")]
     pgn = [(move, "pgn"), ("line", "pgn")] if thinking or not several else [("line", "pgn"), (move, "pgn")]
-    numbered = all(gold.text[:1].isdigit() or gold.text[:1] in "[{" for gold in golds)
-    order += [("line", "list"), ("line", "json"), *(pgn if numbered else []), (move, "regex")]
+    numbered = all(gold.text[:1].isdigit() for gold in golds)
+    movetext = numbered or all(gold.text[:1].isdigit() or gold.text[:1] in "[{" for gold in golds)
+    order += [*(pgn if numbered else []), ("line", "list"), ("line", "json")]
+    order += [*(pgn if movetext and not numbered else []), (move, "regex")]
     for skill in ("moves", "captures", "after", "pieces", "check", "themes"):
         order += [(f"board.{skill}", shape) for shape in ("fen", "ascii", "pieces", "list", "json", "regex")]
     if hints.task:
@@ -191,7 +193,9 @@ def _wrong_set(question: str, reading: Reading, gold: Gold) -> str | None:
     else:
         origin = chess.BB_SQUARES[chess.parse_square(gold.more["square"])]
         wanted = set(board.generate_legal_moves(origin))
-    return None if set(moves) == wanted else f"not all {question.partition('.')[2]}, or others, in {board.fen()}"
+    return (
+        None if set(moves) == wanted else f"not all {question.partition('.')[2]}, or others, in {board.fen()}"
+    )
 
 
 def _wrong_position(reading: Reading, gold: Gold) -> str | None:
@@ -212,7 +216,9 @@ def _wrong_themes(reading: Reading, themes: Sequence[str]) -> str | None:
         return "there is no theme"
     if themes:
         score = score_themes(reading.items, themes)
-        return None if score is None or score.recall == 1.0 or score.jaccard == 1.0 else "not the row's themes"
+        return (
+            None if score is None or score.recall == 1.0 or score.jaccard == 1.0 else "not the row's themes"
+        )
     unknown = [name for name in reading.items if not is_theme(name)]
     return f"{shown(unknown[0])} is no theme of Lichess" if unknown else None
 

@@ -23,8 +23,10 @@ _BIG = ("fen", "board", "pieces", "legal_moves", "legal_moves_san")
 """Values that are too long to be in a text by chance."""
 _MARK = {name: f"\ue000{name}\ue001" for name in _BIG}
 _TOKEN = re.compile(r"\ue000\w+\ue001|\s+|[^\s\ue000\ue001]+")
-_MOVE_LIKE = re.compile(r"(?<![\w-])(?:[a-h][1-8][a-h][1-8][qrbn]?|O-O(?:-O)?[+#]?"
-                        r"|[KQRBN]?[a-h]?[1-8]?x?[a-h][1-8](?:=[QRBN])?[+#]?)(?![\w=-])")
+_MOVE_LIKE = re.compile(
+    r"(?<![\w-])(?:[a-h][1-8][a-h][1-8][qrbn]?|O-O(?:-O)?[+#]?"
+    r"|[KQRBN]?[a-h]?[1-8]?x?[a-h][1-8](?:=[QRBN])?[+#]?)(?![\w=-])"
+)
 _UCI_RUN = re.compile(r"(?<!\w)[a-h][1-8][a-h][1-8][qrbn]?(?: [a-h][1-8][a-h][1-8][qrbn]?)*(?!\w)")
 _MOST_OPTIONS = 300
 
@@ -76,7 +78,9 @@ def _find_list(placed: Sequence[Placed], order: Order | None) -> MoveList | None
         how
         for how in (MoveList(separator=sep, order=each) for sep in SEPARATORS for each in orders)
         for notation in ("uci", "san")
-        if all(how.write(_legal(each.board, notation)) in text for each, text in zip(placed, texts, strict=True))
+        if all(
+            how.write(_legal(each.board, notation)) in text for each, text in zip(placed, texts, strict=True)
+        )
     ]
     fits = list(dict.fromkeys(fits))
     if len({how.order for how in fits}) > 1:
@@ -100,7 +104,8 @@ def _mark(texts: Sequence[str], placed: Sequence[Placed], how: MoveList | None) 
         # A row's position may be one of the worked examples, which stand before the question.
         least = min(counts)
         marked = [
-            _MARK[name].join(_split_last(text, value, least)) for text, value in zip(marked, values, strict=True)
+            _MARK[name].join(_split_last(text, value, least))
+            for text, value in zip(marked, values, strict=True)
         ]
     return marked
 
@@ -176,9 +181,7 @@ def _origins(board: chess.Board, text: str) -> set[str]:
 # --- what varies ---
 
 
-def _find(
-    what: str, texts: Sequence[str], values: Sequence[Mapping[str, str]], rows: Sequence[int]
-) -> str:
+def _find(what: str, texts: Sequence[str], values: Sequence[Mapping[str, str]], rows: Sequence[int]) -> str:
     """The template of texts.
 
     :raises AdoptError: there is none.

@@ -18,7 +18,9 @@ def write_question(name: str, question: Question, notes: Mapping[str, str]) -> s
 
     :param notes: comments, by the key that they stand behind; the one of the empty key stands above.
     """
-    said = question.model_dump(exclude_defaults=True, exclude={"user", "system", "answer", "examples", "trace"})
+    said = question.model_dump(
+        exclude_defaults=True, exclude={"user", "system", "answer", "examples", "trace"}
+    )
     rows = [f"# {line}" for line in notes.get("", "").splitlines()]
     rows.append(f"[{name}]")
     for key, value in said.items():
