@@ -46,7 +46,8 @@ def compare_runs(baseline: Path, candidate: Path) -> int:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run one command; returns the exit status: 0, 1 where formats differ or training rows are at fault, 2 for a user's error."""
+    """Run one command; returns the exit status: 0, 1 where formats differ or training rows are at "
+    "fault, 2 for a user's error."""
     parser = Parser(
         prog="python -m evals", description="What there is to do with the suites besides running them."
     )

@@ -81,7 +81,8 @@ def chat(user: str, answer: str, system: str = "", **columns: Any) -> Row:
 def bare_move(puzzle: Puzzle) -> Row:
     """A bare move after two worked examples, without a system message."""
     user = (
-        "Name the move that wins, as two squares.\n\nPosition 6k1/5ppp/8/8/8/8/5PPP/3R2K1 w - - 0 31\nMove d1d8"
+        "Name the move that wins, as two squares.\n\nPosition 6k1/5ppp/8/8/8/8/5PPP/3R2K1 w - - 0 "
+        "31\nMove d1d8"
         "\n\nPosition rnbqkbnr/pppp1ppp/8/4p3/6P1/5P2/PPPPP2P/RNBQKBNR b KQkq - 0 2\nMove d8h4\n\n"
         f"Position {puzzle.board().fen()}\nMove"
     )
@@ -162,7 +163,8 @@ def listed(puzzle: Puzzle) -> Row:
     """The legal moves are listed in the prompt, the board is drawn."""
     board = puzzle.board()
     moves = sorted(board.san(move) for move in board.legal_moves)
-    user = f"{board}\n{board.fen()}\nTo move: {'white' if board.turn else 'black'}\nChoose from: {'; '.join(moves)}"
+    side = "white" if board.turn else "black"
+    user = f"{board}\n{board.fen()}\nTo move: {side}\nChoose from: {'; '.join(moves)}"
     return chat(user, san(puzzle), f"You play {'White' if board.turn else 'Black'}.")
 
 

@@ -42,8 +42,8 @@ tokenizers split moves, FENs and boards up to single letters and digits.
 class Choices:
     """What a user decides."""
 
-    columns: Columns = Columns()
-    hints: Hints = Hints()
+    columns: Columns
+    hints: Hints
     which: Which | None = None
     order: Order | None = None
     anyway: bool = False
@@ -98,7 +98,8 @@ def _thinks(samples: Sequence[Sample]) -> bool:
         without = next(sample for sample in samples if sample not in with_trace)
         raise AdoptError(
             f"{len(with_trace)} of {len(samples)} answers start with a <think> trace and the others do not: "
-            f"row {with_trace[0].row} has one, row {without.row} starts {shown(str(without.gold.content), 80)}; "
+            f"row {with_trace[0].row} has one, row {without.row} starts "
+            f"{shown(str(without.gold.content), 80)}; "
             "make a format of each kind by itself"
         )
     for sample in with_trace:
@@ -165,7 +166,8 @@ def _examples(prompt: Prompt) -> tuple[Example, ...]:
     if (odd := next((at for at, each in enumerate(turns) if each != turns[0]), None)) is not None:
         rows = prompt.placed[0].sample.row, prompt.placed[odd].sample.row
         raise AdoptError(
-            f"the turns before the question are not the same in rows {rows[0]} and {rows[1]}: a format has worked "
+            f"the turns before the question are not the same in rows {rows[0]} and {rows[1]}: a "
+            "format has worked "
             "examples, which do not change"
         )
     return tuple(_example(prompt, asked, answered) for asked, answered in turns[0])
@@ -179,7 +181,8 @@ def _example(prompt: Prompt, asked: str, answered: str) -> Example:
     values = dict(zip(names, match.groups(), strict=True)) if match is not None else {}
     if "fen" not in values:
         raise AdoptError(
-            f"an earlier turn is not asked as the question is, so it is no worked example: {shown(asked, 120)}, and "
+            "an earlier turn is not asked as the question is, so it is no worked example: "
+            f"{shown(asked, 120)}, and "
             f"the question is {shown(prompt.user, 120)}"
         )
     return Example.model_validate({**values, "answer": answered})
@@ -214,7 +217,8 @@ def _check_prompts(question: Question, prompt: Prompt) -> str:
             )
             beside = f", while row {prompt.placed[0].sample.row} is equal" if first else ""
             raise AdoptError(
-                f"the prompt is not byte for byte that of row {each.sample.row}{beside}: at character {at + 1} the "
+                f"the prompt is not byte for byte that of row {each.sample.row}{beside}: at character "
+                f"{at + 1} the "
                 f"format has {one[at : at + 60]!r} and the row {two[at : at + 60]!r}"
             )
         first = first or one
@@ -273,13 +277,15 @@ def _notes(
     if others:
         first, move = others[0]
         notes.append(
-            f"{len(others)} of {len(golds)} gold answers are legal but not the solution's first move; first row "
+            f"{len(others)} of {len(golds)} gold answers are legal but not the solution's first move; "
+            "first row "
             f"{first.sample.row}: {move.uci()}"
         )
     if question.thinking:
         in_order = find_trace(golds, [line[0] if line else None for line in lines])[1]
         notes.append(
-            f"{in_order} of {len(golds)} traces have these sections in order: {', '.join(question.trace.sections)}"
+            f"{in_order} of {len(golds)} traces have these sections in order: "
+            f"{', '.join(question.trace.sections)}"
             if question.trace.sections
             else "the traces have no sections in common"
         )

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import os
 import re
 from collections.abc import Iterator, Sequence
+from itertools import takewhile
 
 import chess
 from pydantic import ValidationError
@@ -45,7 +45,7 @@ def cued(
                 continue
             before = [text[:start] for text, (start, _, _) in zip(texts, chosen, strict=True)]
             after = [text[end:] for text, (_, end, _) in zip(texts, chosen, strict=True)]
-            head, tail = cue or _common_end(before), os.path.commonprefix([t[:_LONGEST] for t in after])
+            head, tail = cue or _common_end(before), _common_start([t[:_LONGEST] for t in after])
             if (shape := _shape(head, _first_line(tail), notation, "last" if place else "first")) is not None:
                 fits.setdefault(moves, shape)
         sound = [shape for moves, shape in fits.items() if None not in moves]
@@ -65,9 +65,15 @@ def _moves_in(
     ]
 
 
+def _common_start(texts: Sequence[str]) -> str:
+    least, greatest = min(texts), max(texts)
+    same = takewhile(lambda pair: pair[0] == pair[1], zip(least, greatest, strict=False))
+    return "".join(one for one, _ in same)
+
+
 def _common_end(texts: Sequence[str]) -> str:
     """What stands before the move in all texts: where prose before it varies, only its last sentence."""
-    common = os.path.commonprefix([text[::-1][:_LONGEST] for text in texts])[::-1]
+    common = _common_start([text[::-1][:_LONGEST] for text in texts])[::-1]
     if any(len(text) > len(common) for text in texts):
         if any(text[: -len(common) or None][-1:].isalnum() for text in texts):
             common = re.sub(r"^\w+", "", common)  # the rest of a word

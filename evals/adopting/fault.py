@@ -1,7 +1,7 @@
 """Rows whose answer is the opponent's move: the FEN of a puzzle file, with the first of its `Moves`.
 
-In Lichess puzzle files `FEN` is the position before the opponent's move and `Moves[0]` is that move. Rows that
-pair the two are legal, look right, and teach a model to blunder.
+In Lichess puzzle files `FEN` is the position before the opponent's move and `Moves[0]` is that move. Rows
+that pair the two are legal, look right, and teach a model to blunder.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from evals.adopting.positions import Placed, read_either
 
 ENOUGH = 5
 """Positions that have to look wrong, where nothing but the positions speaks."""
+SHOWN = "the prompt shows the position before it, with the other side to move, and so teaches the blunder"
 
 
 def find_fault(placed: Sequence[Placed], lines: Sequence[Sequence[chess.Move]]) -> str | None:
@@ -23,23 +24,23 @@ def find_fault(placed: Sequence[Placed], lines: Sequence[Sequence[chess.Move]]) 
     """
     by_puzzle = sum(_is_first_of_puzzle(each, line) for each, line in zip(placed, lines, strict=True))
     by_column = sum(_is_first_of_column(each, line) for each, line in zip(placed, lines, strict=True))
-    meant = "the prompt shows the position before it, where the other side is to move: trained on, this teaches the blunder"
     if count := max(by_puzzle, by_column):
         source = "the puzzle's Moves[0]" if by_puzzle >= by_column else "Moves[0] of the row's own puzzle"
-        return f"{count} of {len(placed)} gold answers are {source}, the opponent's move; {meant}"
+        return f"{count} of {len(placed)} gold answers are {source}, the opponent's move; {SHOWN}"
     if any(each.puzzle is not None or each.sample.moves for each in placed):
         return None
     even = [len(line) % 2 == 0 for line in lines if len(line) > 1]
     if len(even) >= ENOUGH and sum(even) >= 0.9 * len(even):
         return (
-            f"{sum(even)} of {len(even)} gold lines have an even number of moves, so that the side that starts "
-            f"does not have the last one: they seem to start with the opponent's move (FEN + Moves[0]); {meant}"
+            f"{sum(even)} of {len(even)} gold lines have an even number of moves, so that they end with the "
+            f"other side's: they seem to start with the opponent's move (FEN + Moves[0]); {SHOWN}"
         )
     mated = [_is_mated_after(each.board, line) for each, line in zip(placed, lines, strict=True) if line]
     if sum(mated) >= max(ENOUGH, 0.1 * len(mated)):
         return (
-            f"after {sum(mated)} of {len(mated)} gold answers the other side mates at once: they seem to be the "
-            "opponent's moves (FEN + Moves[0]); --puzzles FILE, the file that the rows were made of, makes it sure"
+            f"after {sum(mated)} of {len(mated)} gold answers the other side mates at once: they seem to be "
+            "the opponent's moves (FEN + Moves[0]); --puzzles FILE, the file that the rows were made of, "
+            "makes it sure"
         )
     return None
 

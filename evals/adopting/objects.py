@@ -38,7 +38,8 @@ def parse_objects(texts: Sequence[str]) -> list[dict[str, Any]] | None:
 
 
 def find_spacing(texts: Sequence[str]) -> tuple[str, str] | None:
-    """What stands between the items of the JSON, and between names and values; None for line breaks and such."""
+    """What stands between the items of the JSON, and between names and values; None for line breaks "
+    "and such."""
     values = parse_objects(texts)
     if values is None:
         return None
@@ -212,11 +213,11 @@ def _kind(name: str, values: Sequence[Any], boards: Sequence[chess.Board], notat
         return _kind_of_text(values, boards, notation)
     if all(isinstance(each, list) and all(isinstance(e, str) for e in each) for each in values):  # pyright: ignore[reportUnknownVariableType]
         return _kind_of_list(name, values, boards, notation)
-    if all(isinstance(each, dict) for each in values):
-        if nested := _fields(values, boards, notation):
-            texts = all(isinstance(v, str | list) for each in values for v in each.values())
-            return "sides" if texts and {key.lower() for key in values[0]} == {"white", "black"} else nested
-    return "any"
+    nested = _fields(values, boards, notation) if all(isinstance(each, dict) for each in values) else None
+    if not nested:
+        return "any"
+    texts = all(isinstance(value, str | list) for each in values for value in each.values())
+    return "sides" if texts and {key.lower() for key in nested} == {"white", "black"} else nested
 
 
 def _kind_of_text(values: Sequence[str], boards: Sequence[chess.Board], notation: Notation) -> str:

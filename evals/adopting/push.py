@@ -23,7 +23,9 @@ def push(text: str, repo: str) -> str:
         raise AdoptError(f"--push {printable(repo)}: give the adapter's repository as owner/name")
     where = f"the Hub ({constants.ENDPOINT})"
     try:
-        HfApi().repo_info(repo, timeout=20)  # what is refused here is refused at once; uploads are tried again
+        HfApi().repo_info(
+            repo, timeout=20
+        )  # what is refused here is refused at once; uploads are tried again
         done = HfApi().upload_file(
             path_or_fileobj=text.encode(),
             path_in_repo=FILE_NAME,

@@ -69,7 +69,8 @@ def _sample(number: int, row: Row, columns: Columns) -> Sample:
     roles = [role for role, _ in turns]
     if len(turns) < 2 or roles != ["user", "assistant"] * (len(turns) // 2):
         raise AdoptError(
-            f"row {number} is no chat of questions and answers that ends with an answer: {', '.join(roles) or 'empty'}"
+            f"row {number} is no chat of questions and answers that ends with an answer: "
+            f"{', '.join(roles) or 'empty'}"
         )
     pairs = [(turns[at][1], turns[at + 1][1]) for at in range(0, len(turns), 2)]
     user, answer = pairs.pop()

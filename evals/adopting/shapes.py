@@ -230,14 +230,16 @@ def _none_fits(golds: Sequence[Gold], best: _Tried | None, hints: Hints) -> str:
     if best is None:
         return (
             f"no answer shape{f' of {hints.task}' if hints.task else ''} fits answers as "
-            f"{shown(golds[0].text, 160)}; say with --task what was asked, or with --cue what stands before the move"
+            f"{shown(golds[0].text, 160)}; say with --task what was asked, or with --cue what stands "
+            "before the move"
         )
     gold, why = best.wrong[0]
     where = f"row {gold.placed.sample.row}: {shown(gold.text, 160)}: {why}"
     count = f"{len(best.wrong)} of {len(golds)} gold answers"
     if len(best.wrong) * 2 > len(golds) and not (hint := _before(golds)):
         return (
-            f"no answer shape fits: the nearest, {best.found.shape.shape!r} of {best.found.question}, does not read "
+            f"no answer shape fits: the nearest, {best.found.shape.shape!r} of {best.found.question}, "
+            "does not read "
             f"{count}; first {where}"
         )
     hint = _before(golds)
@@ -261,6 +263,7 @@ def _before(golds: Sequence[Gold]) -> str:
     if after * 2 <= len(golds):
         return ""
     return (
-        f". {after} of them are legal after the first of the row's moves: the prompt shows the position before "
+        f". {after} of them are legal after the first of the row's moves: the prompt shows the "
+        "position before "
         "the opponent's move"
     )

@@ -259,7 +259,8 @@ def _disagree(what: str, texts: Sequence[str], rows: Sequence[int], odd: int) ->
     at = next((n for n, (a, b) in enumerate(zip(one, two, strict=False)) if a != b), min(len(one), len(two)))
     return (
         f"the rows have no {what} message in common: from character {at + 1} on, row {rows[0]} has "
-        f"{shown(one[max(0, at - 20) : at + 60])} and row {rows[odd]} has {shown(two[max(0, at - 20) : at + 60])}"
+        f"{shown(one[max(0, at - 20) : at + 60])} and row {rows[odd]} has "
+        f"{shown(two[max(0, at - 20) : at + 60])}"
     )
 
 
