@@ -25,7 +25,7 @@ from evals.__main__ import main
 from evals.adopting.positions import retract
 from evals.adopting.toml import string
 from evals.formats.file import load_format
-from evals.formats.format import Format
+from evals.formats.format import FILE_NAME, Format
 from evals.puzzles.puzzle import Puzzle
 from evals.reading.lists import write_list
 from evals.reading.movetext import write_movetext
@@ -35,7 +35,19 @@ from tests.mates import mate
 from tests.positions import random_puzzles
 from tests.puzzle_files import write_csv
 from tests.shapes import FORMATS, write_format
-from tests.training_rows import PUZZLES, SHAPES, Row, best, chat, last_san, rows_of, san, trace, write_rows
+from tests.training_rows import (
+    PUZZLES,
+    SHAPES,
+    Row,
+    bare_move,
+    best,
+    chat,
+    last_san,
+    rows_of,
+    san,
+    trace,
+    write_rows,
+)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -100,6 +112,17 @@ def test_rows_of_each_shape_give_their_format(name: str, adopt: Adopt) -> None:
         board = puzzle.board()
         more = {"square": chess.square_name(best(puzzle).from_square), "moves": " ".join(puzzle.solution[:2])}
         assert list(question.messages(board, more)) == asked_of(row)
+
+
+@pytest.mark.parametrize("adapter", ["uci", "pgn"])
+def test_rows_as_pawn_was_trained_on_give_the_prompts_of_its_adapters(adapter: str, adopt: Adopt) -> None:
+    theirs = load_format(Path(__file__).parents[1] / "serve" / "pawn" / "adapters" / adapter / FILE_NAME)
+    (asks,) = theirs.questions
+    done = adopt(written(theirs, asks, PUZZLES))
+    assert done.status == 0, done.err
+    for name in ("system", "user", "answer", "thinking"):
+        assert getattr(done.format.questions[asks], name) == getattr(theirs.questions[asks], name)
+    assert done.format.questions[asks].trace.sections == theirs.questions[asks].trace.sections
 
 
 @pytest.mark.parametrize("name", [name for name in FORMATS if name != "board skills as text"])
@@ -265,8 +288,29 @@ def test_the_opponents_move_as_answer_is_said_with_the_puzzle_file(adopt: Adopt,
     assert "40 of 40 gold answers are the puzzle's Moves[0]" in done.out
     by_fen = adopt([raw(p) for p in PUZZLES], "--puzzles", str(file))
     assert by_fen.status == 1
-    right = adopt(rows_of("bare move"), "--puzzles", str(file))
+    right = adopt([{**bare_move(p), "PuzzleId": p.id} for p in PUZZLES], "--puzzles", str(file))
     assert right.status == 0, right.out + right.err
+    assert "note" not in right.out
+    (tmp_path / "eighth-rank.toml").unlink()
+    strange = adopt(rows_of("bare move"), "--puzzles", str(file))
+    assert "note: no row has the id of a puzzle of --puzzles" in strange.out
+
+
+def test_answers_that_are_not_the_solution_are_counted(adopt: Adopt, tmp_path: Path) -> None:
+    file = write_csv(tmp_path / "puzzles.csv", PUZZLES)
+    rows = [{**bare_move(p), "PuzzleId": p.id} for p in PUZZLES]
+    board = PUZZLES[6].board()
+    rows[6]["completion"] = next(move.uci() for move in board.legal_moves if move != best(PUZZLES[6]))
+    done = adopt(rows, "--puzzles", str(file))
+    assert done.status == 0
+    assert "1 of 40 gold answers are legal but not the solution's first move; first row 7" in done.out
+
+
+def test_an_answer_behind_one_of_two_cues_is_the_puzzles_solution(adopt: Adopt, tmp_path: Path) -> None:
+    file = write_csv(tmp_path / "puzzles.csv", PUZZLES)
+    rows = [{**row, "PuzzleId": p.id} for p, row in zip(PUZZLES, BAD["two cues"][0], strict=True)]
+    done = adopt(rows, "--puzzles", str(file))
+    assert done.format.questions["move"].answer.template.startswith("but {answer}")
 
 
 def test_lines_that_end_with_the_other_side_are_said_without_columns(adopt: Adopt) -> None:
@@ -474,6 +518,7 @@ def test_what_is_asked_for_by_an_option_is_done_with_it(name: str, options: list
     done = adopt(BAD[name][0], *options)
     assert done.status == 0, done.err
     assert "move" in done.format.questions
+    assert ("equal to the rows', but for how FENs are written" in done.out) == (options == ["--anyway"])
 
 
 @pytest.mark.parametrize(
@@ -513,6 +558,14 @@ def test_no_row_of_any_content_is_a_traceback(adopt: Adopt) -> None:
     for _ in range(150):
         rows = [{name: rng.choice(values) for name in rng.sample(names, 4)} for _ in range(3)]
         assert adopt(rows).status == 2
+
+
+def test_many_rows_that_have_nothing_in_common_are_refused_at_once(adopt: Adopt) -> None:
+    rng = random.Random(1)
+    words = [" ".join(rng.choices("abcdefgh ", k=1000)) for _ in range(60)]
+    done = adopt([chat(f"{text} {fen(p)}", san(p)) for p, text in zip(PUZZLES, words, strict=False)])
+    assert done.status == 2
+    assert done.err.count("\n") == 1
 
 
 # --- the Hub ---
@@ -607,3 +660,37 @@ def test_what_the_hub_refuses_is_one_sentence_and_the_file_is_kept(
     assert message in done.stderr
     assert done.stderr.count("\n") == 1
     assert (tmp_path / "f.toml").exists()
+
+
+COMMIT = "0123456789abcdef0123456789abcdef01234567"
+
+
+@pytest.mark.slow  # a process of its own, as huggingface_hub reads its address once
+def test_rows_are_read_from_a_dataset_of_the_hub(httpserver: HTTPServer, tmp_path: Path) -> None:
+    content = write_rows(tmp_path / "rows.jsonl", rows_of("tag")).read_bytes()
+
+    def dataset(request: Request) -> Response:
+        if "/someone/rows/" not in request.path:
+            return Response("{}", 404, {"X-Error-Code": "RepoNotFound"}, content_type="application/json")
+        if "/revision/" in request.path:
+            said = json.dumps({"id": "someone/rows", "sha": COMMIT, "siblings": []})
+            return Response(said, content_type="application/json")
+        if "/tree/" in request.path:
+            file = {"type": "file", "path": "data/train.jsonl", "size": len(content), "oid": "0" * 40}
+            return Response(json.dumps([file]), content_type="application/json")
+        return Response(content, headers={"ETag": '"x"', "X-Repo-Commit": COMMIT})
+
+    httpserver.expect_request(re.compile("")).respond_with_handler(dataset)
+    url, out = httpserver.url_for("").rstrip("/"), tmp_path / "f.toml"
+    settings = {"HF_ENDPOINT": url, "HF_HOME": str(tmp_path / "hf"), "HF_HUB_DISABLE_XET": "1"}
+    for address, status in (("hf://datasets/someone/rows@main", 0), ("hf://datasets/no/such", 2)):
+        done = subprocess.run(
+            [sys.executable, "-c", PUSH, "adopt", address, "--out", str(out)],
+            env=os.environ | settings,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert done.returncode == status, done.stderr
+    assert "cannot be had from the Hub" in done.stderr
+    assert f"hf://datasets/someone/rows@{COMMIT}" in out.read_text()

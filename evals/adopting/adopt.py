@@ -61,6 +61,8 @@ class Adopted:
     """The messages of the first row, as the format makes them; the row's own are the same."""
     notes: Sequence[str]
     fault: str | None
+    respelled: bool
+    """True where FENs are asked in another spelling than the rows'."""
 
 
 def adopt(
@@ -74,7 +76,7 @@ def adopt(
     """
     samples = read_samples(rows, choices.columns)
     thinking = _thinks(samples)
-    placed, notes = place(samples, choices.which, puzzles, anyway=choices.anyway)
+    placed, spelled = place(samples, choices.which, puzzles, anyway=choices.anyway)
     prompt = find_prompt(placed, choices.order)
     golds = golds_of(prompt.placed, prompt.more)
     found = find_shape(golds, choices.hints, thinking=thinking)
@@ -88,8 +90,10 @@ def adopt(
     filled = _check_prompts(format.questions[found.question], prompt)
     _check_answers(format.questions[found.question], found, golds)
     _check_gold(format, found, golds, lines)
-    notes += _notes(golds, lines, question, found)
-    return Adopted(found.question, text, len(rows), filled, notes, find_fault(prompt.placed, lines))
+    notes = [*spelled, *_notes(golds, lines, question, found)]
+    return Adopted(
+        found.question, text, len(rows), filled, notes, find_fault(prompt.placed, lines), bool(spelled)
+    )
 
 
 def _thinks(samples: Sequence[Sample]) -> bool:

@@ -3,25 +3,22 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import date
-from itertools import islice
 from pathlib import Path
 
 from evals.adopting.adopt import Adopted, Choices, adopt
+from evals.adopting.positions import FEN
 from evals.adopting.push import push
-from evals.adopting.rows import AdoptError, read_rows
+from evals.adopting.rows import AdoptError, Row, read_rows
 from evals.adopting.samples import Columns
 from evals.adopting.shapes import Hints
 from evals.formats.file import FormatError, load_format, parse_format
 from evals.formats.format import WANTS
 from evals.puzzles.files import PuzzleFileError, rows
 from evals.puzzles.puzzle import COLUMNS, Puzzle, PuzzleError, parse_row
-from evals.puzzles.sets import find_sets
+from evals.puzzles.sets import HUB, find_sets
 from serve.printable import printable
-
-MOST_PUZZLES = 200_000
-"""Puzzles of `--puzzles` that are held."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -71,6 +68,8 @@ def run(options: argparse.Namespace) -> int:
     if options.rows < 2:
         raise AdoptError("--rows: two at least, or nothing varies")
     source, read = read_rows(options.source, options.rows)
+    # A path of this machine says nothing where the adapter is.
+    shown = source if source.startswith(HUB) else Path(source).name
     choices = Choices(
         Columns(options.question, options.answer, options.fen_column, options.moves_column),
         Hints(options.task, options.field, options.cue),
@@ -78,7 +77,8 @@ def run(options: argparse.Namespace) -> int:
         options.legal_order,
         options.anyway,
     )
-    adopted = adopt(read, choices, _puzzles(options.puzzles), source, date.today().isoformat())
+    puzzles = _puzzles(options.puzzles, read)
+    adopted = adopt(read, choices, puzzles, shown, date.today().isoformat())
     if adopted.fault is not None and not options.anyway:
         print(f"{adopted.fault}. No file is written; --anyway writes it all the same")
         return 1
@@ -86,28 +86,34 @@ def run(options: argparse.Namespace) -> int:
     options.out.write_text(text, encoding="utf-8", newline="\n")
     load_format(options.out)
     print("\n".join(_said(adopted, options.out)))
+    if options.puzzles and not puzzles:
+        print("note: no row has the id of a puzzle of --puzzles, or its FEN as it stands in the file")
     if options.push:
         print(f"pull request: {printable(push(text, options.push))}")
     return 0
 
 
-def _puzzles(file: str | None) -> dict[str, Puzzle]:
-    """Puzzles by id and by FEN."""
+def _puzzles(file: str | None, read: Sequence[tuple[int, Row]]) -> dict[str, Puzzle]:
+    """The puzzles that training rows name or show, by id and by FEN."""
     puzzles: dict[str, Puzzle] = {}
     if file is None:
         return puzzles
+    said = [(_text_of(row), row.get("PuzzleId", row.get("id"))) for _, row in read]
+    wanted = {str(name) for _, name in said if name} | {fen for text, _ in said for fen in FEN.findall(text)}
     try:
-        found = [row for each in find_sets([file]) for path in each.files for row in rows(path, each.name)]
-    except PuzzleFileError as error:
+        for each in find_sets([file]):
+            for row in (row for path in each.files for row in rows(path, each.name)):
+                if wanted.isdisjoint(row.cells[:2]):
+                    continue
+                puzzle = parse_row(dict(zip(COLUMNS, row.cells, strict=True)), row.set, unrated=True)
+                puzzles[puzzle.id] = puzzles[puzzle.fen] = puzzle
+    except (PuzzleFileError, PuzzleError) as error:
         raise AdoptError(f"--puzzles: {error}") from error
-    for row in islice(found, MOST_PUZZLES):
-        try:
-            puzzle = parse_row(dict(zip(COLUMNS, row.cells, strict=True)), row.set)
-        except PuzzleError:
-            continue
-        puzzles[puzzle.id] = puzzles[puzzle.fen] = puzzle
-        puzzles.setdefault(puzzle.board().fen(), puzzle)
     return puzzles
+
+
+def _text_of(row: Row) -> str:
+    return "\n".join(str(value) for value in row.values())
 
 
 def _added(out: Path, adopted: Adopted) -> str:
@@ -130,7 +136,8 @@ def _added(out: Path, adopted: Adopted) -> str:
 def _said(adopted: Adopted, out: Path) -> Iterator[str]:
     yield "The first row's prompt, as the format makes it:"
     yield from (f"    {line}" for line in printable(adopted.filled, 4000, newlines=True).splitlines())
-    yield f"prompts: {adopted.rows} of {adopted.rows} byte for byte equal to the rows'"
+    but = ", but for how FENs are written" if adopted.respelled else ""
+    yield f"prompts: {adopted.rows} of {adopted.rows} byte for byte equal to the rows'{but}"
     yield f"gold answers: {adopted.rows} of {adopted.rows} read back right, and the format scores its own"
     if adopted.fault:
         yield f"BUT {printable(adopted.fault)}"

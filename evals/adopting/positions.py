@@ -17,10 +17,11 @@ from evals.reading.pieces import write_pieces
 from evals.reading.text import shown
 from serve.printable import printable
 
-_FEN = re.compile(
+FEN = re.compile(
     r"(?<![\w/])(?:[pnbrqkPNBRQK1-8]{1,8}/){7}[pnbrqkPNBRQK1-8]{1,8} [wb] (?:-|[KQkqA-Ha-h]{1,4})"
     r" (?:-|[a-h][36])(?: [0-9]{1,4} [0-9]{1,4})?"
 )
+"""A FEN inside of a text, with or without its counters."""
 Which = Literal["first", "last"]
 
 
@@ -72,7 +73,7 @@ def _fens(samples: Sequence[Sample], which: Which | None) -> list[str]:
     """The FEN that each row asks about; worked examples are FENs that many rows have. Empty where only a
     column says it.
     """
-    in_rows = [_FEN.findall(sample.user) or _FEN.findall(sample.system) for sample in samples]
+    in_rows = [FEN.findall(sample.user) or FEN.findall(sample.system) for sample in samples]
     rows_with = Counter(fen for fens in in_rows for fen in set(fens))
     most = max(1, len(samples) // 2) if len(samples) > 1 else len(samples)
     varying = [[fen for fen in dict.fromkeys(fens) if rows_with[fen] <= most] for fens in in_rows]

@@ -64,9 +64,11 @@ def _sample(number: int, row: Row, columns: Columns) -> Sample:
         if named and named not in row:
             raise AdoptError(f"row {number} has no column {named!r}; there are {_names(row)}")
     chat = _chat(number, row, columns)
-    system = "\n\n".join(text for role, text in chat if role == "system")
+    system = "".join(text for role, text in chat if role == "system")
     turns = [(role, text) for role, text in chat if role != "system"]
     roles = [role for role, _ in turns]
+    if [role for role, _ in chat].count("system") > 1 or (system and chat[0][0] != "system"):
+        raise AdoptError(f"row {number} has a system message that is not the one first message")
     if len(turns) < 2 or roles != ["user", "assistant"] * (len(turns) // 2):
         raise AdoptError(
             f"row {number} is no chat of questions and answers that ends with an answer: "

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import chess
@@ -216,9 +216,7 @@ def _wrong_themes(reading: Reading, themes: Sequence[str]) -> str | None:
         return "there is no theme"
     if themes:
         score = score_themes(reading.items, themes)
-        return (
-            None if score is None or score.recall == 1.0 or score.jaccard == 1.0 else "not the row's themes"
-        )
+        return None if score is None or score.jaccard == 1.0 else "not the row's themes"
     unknown = [name for name in reading.items if not is_theme(name)]
     return f"{shown(unknown[0])} is no theme of Lichess" if unknown else None
 
@@ -228,42 +226,35 @@ def _wrong_themes(reading: Reading, themes: Sequence[str]) -> str | None:
 
 def _none_fits(golds: Sequence[Gold], best: _Tried | None, hints: Hints) -> str:
     if best is None:
+        of_task = f" of {hints.task}" if hints.task else ""
         return (
-            f"no answer shape{f' of {hints.task}' if hints.task else ''} fits answers as "
-            f"{shown(golds[0].text, 160)}; say with --task what was asked, or with --cue what stands "
-            "before the move"
+            f"no answer shape{of_task} fits answers such as {shown(golds[0].text, 160)}; say with --task "
+            "what was asked, or with --cue what stands before the move"
         )
     gold, why = best.wrong[0]
-    where = f"row {gold.placed.sample.row}: {shown(gold.text, 160)}: {why}"
     count = f"{len(best.wrong)} of {len(golds)} gold answers"
-    if len(best.wrong) * 2 > len(golds) and not (hint := _before(golds)):
-        return (
-            f"no answer shape fits: the nearest, {best.found.shape.shape!r} of {best.found.question}, "
-            "does not read "
-            f"{count}; first {where}"
-        )
-    hint = _before(golds)
-    return f"{count} are not right, or not legal in their position; first: {where}{hint}"
+    where = f"row {gold.placed.sample.row}: {shown(gold.text, 160)}: {why}"
+    if len(best.wrong) * 2 > len(golds) and not _before(golds):
+        shape = f"{best.found.shape.shape!r} of {best.found.question}"
+        return f"no answer shape fits: the nearest, {shape}, does not read {count}; first: {where}"
+    return f"{count} are not right, or not legal in their position; first: {where}{_before(golds)}"
 
 
 def _before(golds: Sequence[Gold]) -> str:
-    """A hint where the answers are legal once the row's first move is played."""
-    check: Callable[[str, chess.Board], bool] = lambda text, board: any(  # noqa: E731
-        read_move(text, board, notation).move is not None for notation in NOTATIONS
-    )
-    after = 0
-    for gold in golds:
-        sample, board = gold.placed.sample, gold.placed.board.copy(stack=False)
-        if sample.moves:
-            try:
-                board.push_uci(sample.moves[0])
-            except ValueError:
-                continue
-            after += check(gold.text.strip(), board)
+    """A hint where most answers are legal once the row's first move is played."""
+    after = sum(_is_legal_after_first(gold) for gold in golds)
     if after * 2 <= len(golds):
         return ""
     return (
-        f". {after} of them are legal after the first of the row's moves: the prompt shows the "
-        "position before "
-        "the opponent's move"
+        f". {after} of them are legal after the first of the row's moves: the prompt shows the position "
+        "before the opponent's move"
     )
+
+
+def _is_legal_after_first(gold: Gold) -> bool:
+    board, moves = gold.placed.board.copy(stack=False), gold.placed.sample.moves
+    try:
+        board.push_uci(moves[0])
+    except (ValueError, IndexError):
+        return False
+    return any(read_move(gold.text, board, notation).move is not None for notation in NOTATIONS)

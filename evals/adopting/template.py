@@ -104,14 +104,9 @@ def _mark(texts: Sequence[str], placed: Sequence[Placed], how: MoveList | None) 
         # A row's position may be one of the worked examples, which stand before the question.
         least = min(counts)
         marked = [
-            _MARK[name].join(_split_last(text, value, least))
-            for text, value in zip(marked, values, strict=True)
+            _MARK[name].join(text.rsplit(value, least)) for text, value in zip(marked, values, strict=True)
         ]
     return marked
-
-
-def _split_last(text: str, value: str, times: int) -> list[str]:
-    return text.rsplit(value, times)
 
 
 # --- short values ---
@@ -191,11 +186,10 @@ def _find(what: str, texts: Sequence[str], values: Sequence[Mapping[str, str]], 
     tokens = [_TOKEN.findall(text) for text in texts]
     spans = _varying(tokens)
     constants = _around(tokens[0], spans)
-    pattern = re.compile("(.*?)".join(map(re.escape, constants)), re.DOTALL)
-    matches = [pattern.fullmatch(text) for text in texts]
-    if (odd := next((at for at, match in enumerate(matches) if match is None), None)) is not None:
-        raise AdoptError(_disagree(what, texts, rows, odd))
-    captured = [match.groups() for match in matches if match is not None]
+    found = [_between(text, constants) for text in texts]
+    if None in found:
+        raise AdoptError(_disagree(what, texts, rows, found.index(None)))
+    captured = [each for each in found if each is not None]
     parts: list[str] = [constants[0]]
     for at in range(len(spans)):
         column = [groups[at] for groups in captured]
@@ -209,10 +203,10 @@ def _find(what: str, texts: Sequence[str], values: Sequence[Mapping[str, str]], 
 def _varying(tokens: Sequence[list[str]]) -> list[tuple[int, int]]:
     """The stretches of the first row's tokens that are not the same in all rows."""
     first, changed = tokens[0], set[tuple[int, int]]()
-    for other in tokens[1:]:
-        if other != first:
-            codes = difflib.SequenceMatcher(None, first, other, autojunk=False).get_opcodes()
-            changed |= {(start, end) for code, start, end, _, _ in codes if code != "equal"}
+    for other in set(map(tuple, tokens[1:])):
+        # Its `autojunk` only leaves blanks and frequent words of long prompts out of account.
+        codes = difflib.SequenceMatcher(None, first, other).get_opcodes()
+        changed |= {(start, end) for code, start, end, _, _ in codes if code != "equal"}
     spans: list[tuple[int, int]] = []
     for start, end in sorted(changed):
         if spans and start <= spans[-1][1] + (1 if "".join(first[spans[-1][1] : start]).isspace() else 0):
@@ -228,11 +222,27 @@ def _around(tokens: list[str], spans: Sequence[tuple[int, int]]) -> list[str]:
     return ["".join(tokens[start:end]) for start, end in zip(starts, ends, strict=True)]
 
 
+def _between(text: str, constants: Sequence[str]) -> list[str] | None:
+    """What stands between the constant texts; None where they are not all there."""
+    first, *others, last = constants
+    if not text.startswith(first) or not text.endswith(last) or len(text) < len(first) + len(last):
+        return None
+    place, end, found = len(first), len(text) - len(last), list[str]()
+    for constant in others:
+        at = text.find(constant, place, end)
+        if at < 0:
+            return None
+        found.append(text[place:at])
+        place = at + len(constant)
+    return [*found, text[place:end]]
+
+
 def _options(text: str, values: Mapping[str, str]) -> Iterator[str]:
-    """Every way to read parts of a text as placeholders."""
-    done = 0
+    """Every way to read parts of a text as placeholders, `_MOST_OPTIONS` at most."""
     todo = [("", text)]
-    while todo and done < _MOST_OPTIONS:
+    for _ in range(_MOST_OPTIONS):
+        if not todo:
+            return
         head, rest = todo.pop(0)
         for name, value in values.items():
             place = rest.find(value) if value else -1
@@ -240,18 +250,16 @@ def _options(text: str, values: Mapping[str, str]) -> Iterator[str]:
                 todo.append((f"{head}{rest[:place]}{{{name}}}", rest[place + len(value) :]))
                 place = rest.find(value, place + 1)
         if head:
-            done += 1
             yield head + rest
 
 
 def _fits(option: str, column: Sequence[str], values: Sequence[Mapping[str, str]]) -> bool:
-    names = re.findall(r"\{(\w+)\}", option)
-    for text, known in zip(column, values, strict=True):
-        if any(name not in known for name in names if name in values[0]):
-            return False
-        if re.sub(r"\{(\w+)\}", lambda m: known.get(m[1], m[0]), option) != text:  # noqa: B023
-            return False
-    return True
+    """True where the option says every row's text; a placeholder without a value in a row stays as it is."""
+
+    def filled(known: Mapping[str, str]) -> str:
+        return re.sub(r"\{(\w+)\}", lambda match: known.get(match[1], match[0]), option)
+
+    return all(filled(known) == text for text, known in zip(column, values, strict=True))
 
 
 def _disagree(what: str, texts: Sequence[str], rows: Sequence[int], odd: int) -> str:
