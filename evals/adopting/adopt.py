@@ -170,9 +170,8 @@ def _examples(prompt: Prompt) -> tuple[Example, ...]:
     if (odd := next((at for at, each in enumerate(turns) if each != turns[0]), None)) is not None:
         rows = prompt.placed[0].sample.row, prompt.placed[odd].sample.row
         raise AdoptError(
-            f"the turns before the question are not the same in rows {rows[0]} and {rows[1]}: a "
-            "format has worked "
-            "examples, which do not change"
+            f"the turns before the question are not the same in rows {rows[0]} and {rows[1]}: "
+            "worked examples of a format do not change"
         )
     return tuple(_example(prompt, asked, answered) for asked, answered in turns[0])
 
@@ -186,8 +185,7 @@ def _example(prompt: Prompt, asked: str, answered: str) -> Example:
     if "fen" not in values:
         raise AdoptError(
             "an earlier turn is not asked as the question is, so it is no worked example: "
-            f"{shown(asked, 120)}, and "
-            f"the question is {shown(prompt.user, 120)}"
+            f"{shown(asked, 120)}, and the question is {shown(prompt.user, 120)}"
         )
     return Example.model_validate({**values, "answer": answered})
 
@@ -222,8 +220,7 @@ def _check_prompts(question: Question, prompt: Prompt) -> str:
             beside = f", while row {prompt.placed[0].sample.row} is equal" if first else ""
             raise AdoptError(
                 f"the prompt is not byte for byte that of row {each.sample.row}{beside}: at character "
-                f"{at + 1} the "
-                f"format has {one[at : at + 60]!r} and the row {two[at : at + 60]!r}"
+                f"{at + 1} the format has {one[at : at + 60]!r} and the row {two[at : at + 60]!r}"
             )
         first = first or one
     return first
@@ -282,8 +279,7 @@ def _notes(
         first, move = others[0]
         notes.append(
             f"{len(others)} of {len(golds)} gold answers are legal but not the solution's first move; "
-            "first row "
-            f"{first.sample.row}: {move.uci()}"
+            f"first row {first.sample.row}: {move.uci()}"
         )
     if question.thinking:
         in_order = find_trace(golds, [line[0] if line else None for line in lines])[1]
