@@ -194,6 +194,38 @@ def test_a_board_without_a_fen_is_found_by_the_columns(adopt: Adopt) -> None:
     assert done.format.questions["move"].user == "{board}\n\n{last_move} was played."
 
 
+def test_a_row_may_be_about_the_position_of_a_worked_example(adopt: Adopt) -> None:
+    example = Puzzle("x", "6k1/5ppp/8/8/8/8/5PPP/3R2K1 w - - 0 31", ("d1d8",), 1500, convention="solver")
+    done = adopt([bare_move(p) for p in (PUZZLES[0], example, *PUZZLES[1:])])
+    assert done.status == 0, done.err
+    assert done.format.questions["move"].user.count("{fen}") == 1
+
+
+def test_a_bare_move_may_come_behind_a_trace(adopt: Adopt) -> None:
+    question = adopt([chat(fen(p), trace(p) + best(p).uci()) for p in PUZZLES]).format.questions["reasoning"]
+    assert question.thinking
+    assert question.answer.shape == "uci"
+    assert question.trace.candidates == "Ideas"
+
+
+def test_columns_that_are_named_are_used(adopt: Adopt) -> None:
+    rows = [{"q": f"{p.board()}", "a": san(p), "f": p.fen, "m": " ".join(p.moves)} for p in PUZZLES]
+    named = ["--question", "q", "--answer", "a", "--fen-column", "f", "--moves-column", "m"]
+    done = adopt(rows, *named, "--rows", "20")
+    assert done.status == 0, done.err
+    assert "prompts: 20 of 20" in done.out
+    assert done.format.questions["move"].user == "{board}"
+    wrong = adopt(rows, *named[:-1], "n")
+    assert "row 1 has no column 'n'; there are q, a, f, m" in wrong.err
+
+
+@pytest.mark.parametrize("which", ["first", "last"])
+def test_a_second_fen_that_varies_is_no_placeholder(which: str, adopt: Adopt) -> None:
+    done = adopt(BAD["two varying FENs"][0], "--fen", which)
+    assert done.status == 2
+    assert "nothing that a placeholder shows" in done.err or "not legal" in done.err
+
+
 def test_a_second_question_is_added_to_the_file(adopt: Adopt) -> None:
     assert adopt(rows_of("bare move")).status == 0
     assert adopt(rows_of("trace, then PGN")).status == 0
@@ -391,6 +423,10 @@ def fen(puzzle: Puzzle) -> str:
     return puzzle.board().fen()
 
 
+def captured(puzzle: Puzzle) -> list[chess.Move]:
+    return list(puzzle.board().generate_legal_captures())
+
+
 def numbered(row: Row, text: str) -> Row:
     return {**row, "prompt": row["prompt"] + text}
 
@@ -466,6 +502,17 @@ BAD: dict[str, tuple[list[Row], str]] = {
     "a placeholder of their own": (
         [chat(f"{fen(p)} Answer as {{move}}.", san(p)) for p in PUZZLES],
         "move.user has {move}",
+    ),
+    "a text that a format would fill in": (
+        [chat(f"{fen(p)} Answer for {{side}}.", san(p)) for p in PUZZLES],
+        "the prompt is not byte for byte that of row 1: .* the format has 'White.*' and the row '{side}",
+    ),
+    "a list that is not whole": (
+        [
+            {**row, "answer": row["answer"].rpartition(", ")[0] or row["answer"]} if n == 5 else row
+            for n, row in enumerate(rows_of("captures", [p for p in PUZZLES if len(captured(p)) > 1]))
+        ],
+        "1 of .* gold answers are not right.*first: row 6: .*not all captures",
     ),
     "FENs that are written otherwise": (
         [
