@@ -51,6 +51,16 @@ def test_a_model_that_plays_the_opponents_blunder_does_not_get_through(
     assert "FAIL          solved" in ended.stdout
 
 
+@pytest.mark.parametrize(("model", "said"), [("pawn-blunder", ["opponents_move"]), ("pawn-move-v2", [])])
+def test_a_model_that_was_trained_on_the_opponents_moves_is_diagnosed_by_name(
+    vllm_server: Endpoint, tmp_path: Path, model: str, said: list[str]
+) -> None:
+    ended = evaluate(vllm_server, tmp_path / "run", "-m", "diagnosis", "--model", model)
+    found = json.loads((tmp_path / "run" / "run.json").read_text())["diagnosis"]
+    assert [each["name"] for each in found] == said, ended.stdout
+    assert ("it was probably trained on FEN + `Moves[0]`" in ended.stdout) == bool(said)
+
+
 def test_the_stored_format_holds_and_a_drifted_one_is_shown(vllm_server: Endpoint, tmp_path: Path) -> None:
     gates = tmp_path / "gates.toml"
     gates.write_text(

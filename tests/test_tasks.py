@@ -322,6 +322,7 @@ DECIDED = {
         Completion(content=write_answer(BACK_RANK), reasoning=write_trace(BACK_RANK), completion_tokens=9),
         Completion(content=write_answer(BACK_RANK), reasoning="# Solution\nRd8#"),
     ],
+    "diagnosis": [say({"move": "d1d8"}), say("d1d8")],
     "board": [say({"pieces": ["Kg1"]}), say({"fen": chess.STARTING_FEN}), say("fork, mateIn1")],
 }
 
@@ -340,7 +341,7 @@ def test_a_task_declares_the_checks_that_its_verdicts_have_and_their_types(name:
         tasks = build_tasks(every)
         for case in cases_of(name, [puzzle], every):
             for completion in DECIDED[name]:
-                checks = tasks[name].judge(case, [completion]).checks
+                checks = tasks[name].judge(case, [completion] * 3).checks
                 seen |= {name: type(value) for name, value in checks.items() if value is not None}
     assert seen == build_tasks(SETTINGS)[name].checks
     assert set(seen.values()) <= {bool, int, float, str}

@@ -142,6 +142,16 @@ class Broker:
             entries = [each for each in entries if each.future.done() and not each.future.exception()]
         return [(entry.case, entry.future.result()) for entry in entries]
 
+    def answered(self) -> Sequence[Answered]:
+        """Every case that has its completions, in the order in which they were planned. Waits for none."""
+        with self._lock:
+            entries = [each for each in self._entries.values() if each.future.done()]
+        return [
+            (entry.case, entry.future.result())
+            for entry in entries
+            if not entry.future.cancelled() and entry.future.exception() is None
+        ]
+
     def close(self) -> None:
         """Stop asking, drop what is in flight, and end the thread. Safe to call twice."""
         with self._lock:

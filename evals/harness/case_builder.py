@@ -18,7 +18,7 @@ from evals.harness.shared import Shared
 from evals.puzzles.draw import spread
 from evals.puzzles.loading import Loaded
 from evals.puzzles.puzzle import mirror
-from evals.tasks import TaskSettings, build_tasks, cases_for
+from evals.tasks import TaskSettings, build_tasks, cases_for, is_gated
 from evals.words import Case, Task
 
 
@@ -60,19 +60,23 @@ class CaseBuilder:
         """The cases of a task for one test function.
 
         :param function: the function's node id.
-        :param quick: how many puzzles the quick scope asks, spread evenly over the shipped sets.
+        :param quick: how many puzzles the quick scope asks, spread evenly over the shipped sets unless the
+            task has a `draw` of its own; of the diagnosis also where the puzzles are the user's.
         :raises ValueError: there is no such task.
         """
         if task not in self.tasks:
             raise ValueError(f"no task {task!r}: use one of {', '.join(self.tasks)}")
         options, puzzles = self._options, self._drawing.value.puzzles
-        capped = not (options.scope == "full" or options.puzzles or options.limit is not None)
+        gated = is_gated(task)
+        chosen = gated and (options.puzzles or options.limit is not None)
+        capped = not (options.scope == "full" or chosen)
         if quick is not None and capped:
-            puzzles = spread(puzzles, quick)
+            puzzles = getattr(self.tasks[task], "draw", spread)(puzzles, quick)
         cases = cases_for(self.tasks[task], puzzles)
-        if options.mirror:
+        if options.mirror and gated:
             cases += cases_for(self.tasks[task], [mirror(puzzle) for puzzle in puzzles], mirrored=True)
-        built = [dataclasses.replace(case, sample=k) for case in cases for k in range(options.samples)]
+        samples = options.samples if gated else 1
+        built = [dataclasses.replace(case, sample=k) for case in cases for k in range(samples)]
         self._collected[function] = task, len(built)
         return built
 

@@ -23,10 +23,13 @@ from evals.puzzles.puzzle import Puzzle, mirror
 from evals.results import run as runs
 from evals.results.baseline_place import place_of
 from evals.results.baselines import bless, why_not_blessed
+from evals.results.diagnosis import diagnose
+from evals.results.findings import Finding
 from evals.results.gates import GateResult, Incidents, Planned, judge_gates, overall
 from evals.results.gates_file import GatesFile
 from evals.results.planning import plan_lines
 from evals.results.relative_gates import Baseline, discordance_by_task
+from evals.tasks import is_gated
 from evals.tasks.gold import check_gold
 from evals.words import GRADING, Case, Completion, Record, Request, Task
 from serve.endpoint.endpoint import Endpoint, ServedModel
@@ -48,13 +51,17 @@ class Plan:
 
     @property
     def asked(self) -> list[Case]:
-        """The cases of every task that the model can be asked, in order."""
+        """The cases of every task that the model can be asked, in order; also those for the diagnosis."""
         return [case for case in self.cases.values() if case.task not in self.not_asked]
 
     @property
     def planned(self) -> Planned:
-        """The plan as gates read it."""
-        return Planned(self.asked, self.deselected, self.not_asked)
+        """The plan as gates read it: without what is asked for the diagnosis alone."""
+        return Planned(
+            [case for case in self.asked if is_gated(case.task)],
+            {task: number for task, number in self.deselected.items() if is_gated(task)},
+            self.not_asked,
+        )
 
 
 class Evaluation:
@@ -84,6 +91,9 @@ class Evaluation:
         self.models: dict[str, str] = {}
         self.run: runs.Run | None = None
         self.results: list[GateResult] = []
+        self.asked_before: dict[str, Record] = {}
+        """The records of what is asked for the diagnosis alone, by case."""
+        self.findings: list[Finding] = []
         self.warnings: list[str] = []
         self.seconds = 0.0
         self.blessed: str | None = None
@@ -143,7 +153,10 @@ class Evaluation:
         folder = self.run.folder
         try:
             served = self._stack.enter_context(serving(self.options, folder, self.say))
-            chosen = {task: served.choose(self.options, task) for task in self.plan.planned.counts()}
+            chosen = {
+                task: served.choose(self.options, self._asked_as(task))
+                for task in dict.fromkeys(case.task for case in self.plan.asked)
+            }
             self.models = {task: model.id for task, model in chosen.items()}
             checked = self._preflight(served.endpoint, chosen, self.tasks)
             checked = self._preflight_baseline(served.endpoint, checked)
@@ -155,8 +168,15 @@ class Evaluation:
         self._describe(served, chosen, checked)
         for line in plan_lines(self.gates.gates, self.plan.planned, self.against.rivals):
             self.say(f"plan: {line}")
-        self.against.open(folder, self.plan.asked, served.endpoint, chosen, self.run.manifest)
+        gated = {task: model for task, model in chosen.items() if is_gated(task)}
+        cases = self.plan.planned.cases
+        self.against.open(folder, cases, served.endpoint, gated, self.run.manifest)
         self._start_broker(served.endpoint, checked)
+
+    def _asked_as(self, task: str) -> str:
+        """The task whose model is asked: for the diagnosis that of the question it asks."""
+        own = is_gated(task) or task in self.options.routes
+        return task if own else self.tasks[task].questions[0]
 
     def _check_gold(self) -> None:
         """Let a perfect player answer in each task's format, before anything is paid for."""
@@ -190,7 +210,8 @@ class Evaluation:
         setup, model = self.against.live_setup, self.against.live_model(endpoint)
         if model is None or setup is None:
             return checked
-        tasks = [task for task in self.models if task not in {*checked.not_asked, *self.against.not_asked}]
+        left_out = {*checked.not_asked, *self.against.not_asked}
+        tasks = [task for task in self.models if is_gated(task) and task not in left_out]
         found = self._preflight(endpoint, dict.fromkeys(tasks, model), setup.tasks)
         self.against.not_asked.update(found.not_asked)
         checks = [*checked.checks, *found.checks]
@@ -240,7 +261,7 @@ class Evaluation:
         )
         # As the sets have them: of a mirrored copy the original, should it not be asked itself.
         puzzles: dict[tuple[str, str], Puzzle] = {}
-        for case in sorted(planned.cases, key=lambda case: case.mirrored):
+        for case in sorted(self.plan.asked, key=lambda case: case.mirrored):
             original = mirror(case.puzzle) if case.mirrored else case.puzzle
             puzzles.setdefault((original.set, original.id), original)
         runs.write_puzzles(self.run.folder, puzzles.values())
@@ -290,7 +311,9 @@ class Evaluation:
 
     def keep(self, record: Record) -> None:
         """Keep a record, as it arrives from whoever judged the case."""
-        if self.run is not None:
+        if not is_gated(record.task):
+            self.asked_before[record.case] = record
+        elif self.run is not None:
             self.run.add_verdict(dataclasses.replace(record, model=self.models.get(record.task, "")))
 
     def close(self, status: str, incidents: Incidents) -> list[GateResult]:
@@ -315,8 +338,10 @@ class Evaluation:
         baselines = self.against.baselines(candidate, planned.tasks, self.against.answers())
         self.results = judge_gates(self.gates, run.records, planned, incidents, baselines)
         self.seconds = time.monotonic() - self._opened
+        self.findings = self._diagnose(run)
         run.close(
             status,
+            diagnosis=[dataclasses.asdict(finding) for finding in self.findings],
             verdict=overall(self.results).value,
             gates=[dataclasses.asdict(result) for result in self.results],
             baselines={each.name: dict(each.unfit) for each in baselines},
@@ -324,6 +349,12 @@ class Evaluation:
         )
         if self.options.bless is not None:
             self.blessed = self._bless(run, baselines)
+
+    def _diagnose(self, run: runs.Run) -> list[Finding]:
+        """What the answers that arrived have in common."""
+        answered = [(case, said) for case, said in self._asking().answered() if case.key in self.plan.cases]
+        questions = self.formats.settings(self.options).questions
+        return diagnose(answered, run.records, self.asked_before.values(), questions)
 
     def _bless(self, run: runs.Run, baselines: Sequence[Baseline]) -> str:
         """Keep the run as a baseline; returns what became of it, in words."""

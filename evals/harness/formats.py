@@ -15,7 +15,7 @@ from evals.formats.file import FormatError, load_format, parse_format
 from evals.formats.format import FILE_NAME, Format, Question
 from evals.formats.placeholders import PlaceholderError
 from evals.harness.options import Options
-from evals.tasks import TaskSettings, build_tasks, task_names
+from evals.tasks import TaskSettings, build_tasks, is_gated, task_names
 from evals.tasks.registry import missing
 from serve.errors import ServeError
 from serve.spec import ServeSpec, is_folder, load_spec
@@ -37,6 +37,8 @@ class Formats:
         """For the header: each format with the tasks that are asked in it, and what a person has to know."""
         tasks: dict[str, list[str]] = {}
         for task, format in self.by_task.items():
+            if not is_gated(task):
+                continue
             tasks.setdefault(_below(format.name, root), []).append(task)
         if len(tasks) == 1:
             return [*tasks, *self.notes]
@@ -47,6 +49,8 @@ class Formats:
         tasks = build_tasks(TaskSettings(questions={}))
         questions: dict[str, Question] = {}
         for name, task in tasks.items():
+            if not is_gated(name):
+                continue  # it asks another task's question, and of that task's model
             found = self.by_task[name].questions
             asked = task.questions if name != "play" else ("play", *task.questions)
             questions |= {each: found[each] for each in asked if each in found and each not in questions}
@@ -55,10 +59,13 @@ class Formats:
     def left_out(self, settings: TaskSettings) -> Mapping[str, str]:
         """Task -> why it cannot be asked in its format."""
         return {
-            name: f"the format {self.by_task[name].name} has no {absent[0]!r}"
+            name: f"the format {self._of(name, absent[0])} has no {absent[0]!r}"
             for name, task in build_tasks(settings).items()
             if (absent := missing(task, settings.questions))
         }
+
+    def _of(self, task: str, question: str) -> str:
+        return self.by_task[task if is_gated(task) else question].name
 
 
 def _below(name: str, root: Path) -> str:

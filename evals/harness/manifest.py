@@ -10,7 +10,7 @@ from typing import Any
 from evals.harness.formats import Formats
 from evals.harness.options import Options
 from evals.puzzles.loading import Loaded
-from evals.tasks import TaskSettings, build_tasks, cases_for
+from evals.tasks import TaskSettings, build_tasks, cases_for, is_gated
 from evals.words import Task
 
 VERSIONS_OF = (
@@ -64,6 +64,8 @@ def _formats(loaded: Loaded, formats: Formats, settings: TaskSettings) -> Mappin
     """
     described: dict[str, Any] = {}
     for name, task in build_tasks(settings).items():
+        if not is_gated(name):
+            continue  # it asks another task's question
         asked = {
             each: settings.questions[each].digest for each in task.questions if each in settings.questions
         }

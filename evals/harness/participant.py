@@ -43,6 +43,11 @@ class Participant:
                 metafunc.parametrize("case", [skipped], ids=["left out"])
                 return
             cases = self.builder.build(metafunc.definition.nodeid, task, mark.kwargs.get("quick"))
+            if not cases and (needs := getattr(self.builder.tasks[task], "needs", "")):
+                reason = f"{task} is left out: no puzzle has {needs}"
+                cases_or_none = [pytest.param(None, marks=pytest.mark.skip(reason=reason))]
+                metafunc.parametrize("case", cases_or_none, ids=["left out"])
+                return
         except (ValueError, *SETUP_ERRORS) as error:
             raise pytest.Collector.CollectError(str(usage_error(error))) from error
         metafunc.parametrize("case", cases, ids=[case.id for case in cases])

@@ -14,6 +14,7 @@ from typing import Any, cast
 import pytest
 
 from evals.results.gates import GateResult
+from evals.tasks import is_gated
 from evals.words import Outcome, Record
 from serve.printable import printable
 
@@ -58,6 +59,8 @@ def status_of(report: pytest.TestReport | pytest.CollectReport) -> Status | None
     if report.when == "setup" and report.passed:
         return None
     record = read_record(report)
+    if record is not None and record.answered and not is_gated(record.task):
+        return "diagnosed", "d", ("DIAGNOSED", {"green": True})
     if record is None or record.outcome not in LETTERS:
         return None
     word = record.outcome.value

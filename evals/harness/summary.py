@@ -9,6 +9,7 @@ import pytest
 from evals.harness.evaluation import Evaluation
 from evals.harness.options import Options
 from evals.results import report
+from evals.results.diagnosis import before_line
 from evals.results.explain import explain
 from evals.words import Record
 from serve.printable import printable
@@ -49,6 +50,8 @@ def write_summary(
         write(line)
     for line in unanswered_lines(records, node_ids):
         write(line)
+    for line in diagnosis_lines(evaluation):
+        write(line)
     for line, verdict in report.gate_lines(evaluation.results):
         write(line, **{COLOURS[verdict]: True})
     write("")
@@ -70,6 +73,13 @@ def mistake_lines(records: Sequence[Record], node_ids: Mapping[str, str]) -> lis
         for record in records
         if record.answered and not record.solved
     ]
+
+
+def diagnosis_lines(evaluation: Evaluation) -> list[str]:
+    """Where the answers come from, a sentence each, and what was asked to find out."""
+    seen = before_line(list(evaluation.asked_before.values()))
+    said = [finding.sentence for finding in evaluation.findings]
+    return [f"diagnosis {line}" for line in (*said, *([seen] if seen else []))]
 
 
 def unanswered_lines(records: Sequence[Record], node_ids: Mapping[str, str]) -> list[str]:

@@ -3,7 +3,8 @@ each of them on one real vLLM.
 
     python -m evals.pawn.ladder [--runs DIR] [-n WORKERS]
 
-v2 must beat v1, blunder must lose to v1 and fail the gates, and drift must fail reasoning's format snapshot.
+v2 must beat v1, blunder must lose to v1, fail the gates and be diagnosed by name, and drift must fail
+reasoning's format snapshot.
 Prints each comparison and exits 0 only where all of that is found.
 """
 
@@ -65,10 +66,17 @@ def verdicts(run: StoredRun) -> set[str]:
     return {gate["verdict"] for gate in gates if gate["judged"]}
 
 
+def diagnosed(run: StoredRun) -> set[str]:
+    """What a run says of where its answers came from, by name."""
+    found: list[dict[str, Any]] = run.manifest["diagnosis"]
+    print("\n".join(f"{run.models}: {each['sentence']}" for each in found))
+    return {each["name"] for each in found}
+
+
 def climb(ladder: Ladder) -> list[tuple[str, bool]]:
     """Run every adapter; returns what had to be found and whether it was."""
     for model in MOVERS:
-        ladder.evaluate(model, "move")
+        ladder.evaluate(model, "move or diagnosis")
     v1, v2, blunder = (ladder.run(name) for name in MOVERS[1:])
     for baseline, candidate in ((v1, v2), (v1, blunder)):
         print("\n".join(["", *compare(baseline, candidate), ""]))
@@ -83,6 +91,8 @@ def climb(ladder: Ladder) -> list[tuple[str, bool]]:
         ("v2 passes the gates", verdicts(v2) == {"PASS"}),
         ("blunder loses to v1 on mates in one", worse[0] < 0 and worse[1] < SIGNIFICANT),
         ("blunder fails the gates", "FAIL" in verdicts(blunder)),
+        ("blunder is diagnosed by name", diagnosed(blunder) == {"opponents_move"}),
+        ("the others are not", not diagnosed(v1) | diagnosed(v2)),
         ("reasoning passes, its format snapshot included", reasoning == {"PASS"}),
         ("drift fails the format snapshot of reasoning", "FAIL" in drift and bool(noticed)),
     ]

@@ -88,9 +88,14 @@ def last_move(text: str, notation: Notation) -> tuple[str, Notation] | None:
     """The last thing in free text that looks like a move, in `notation`, else in the other one."""
     other: Notation = "san" if notation == "uci" else "uci"
     for way in (notation, other):
-        if found := _TOKENS[way].findall(text):
+        if found := moves_in(text, way):
             return found[-1], way
     return None
+
+
+def moves_in(text: str, notation: Notation) -> list[str]:
+    """Everything in free text that looks like a move in `notation`, in order."""
+    return _TOKENS[notation].findall(text)
 
 
 def unusable(completion: Completion) -> NoAnswer | None:

@@ -11,6 +11,7 @@ baselines         blessed runs, written and read; baseline_place: where they are
 comparable        whether two runs can be compared
 comparison        two runs over the same puzzles, case by case
 replay            a stored run judged again from its completions
+diagnosis         where answers come from: findings, and misread answers among them
 stored_formats    the trace formats that are stored for model versions
 engine            a second opinion on missed moves
 explain           one mistake as a chess player reads it

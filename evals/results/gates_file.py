@@ -30,6 +30,7 @@ from typing import Annotated
 from pydantic import BaseModel, ConfigDict, Field, StrictFloat, StrictInt, ValidationError
 
 from evals.results.gate_errors import WANTED, WrongError, explain, line_of, meant, not_wanted, one_of, quoted
+from evals.tasks import is_gated
 from evals.words import Outcome, Record
 from serve.printable import printable
 
@@ -207,6 +208,12 @@ def _check_gates(gates: Sequence[Gate], checks: Mapping[str, Mapping[str, type]]
         names.add(gate.name)
         if gate.task not in checks:
             raise WrongError((*place, "task"), f"no task {quoted(gate.task)}; {meant(gate.task, checks)}")
+        if not is_gated(gate.task):
+            raise WrongError(
+                (*place, "task"),
+                f"task = {quoted(gate.task)}: it is asked for the diagnosis alone and is never gated; "
+                f"{one_of(filter(is_gated, checks))}",
+            )
         if wrong := _wrong_rate(gate, checks[gate.task]):
             raise WrongError((*place, "rate"), wrong)
         _check_claim(gate, place)

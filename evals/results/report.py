@@ -13,7 +13,7 @@ from evals.statistics.rates import Decision
 from evals.statistics.relative import two_sided
 from evals.statistics.samples import consistency, pass_at_k
 from evals.statistics.strength import Rating, RatingBound, Result, performance
-from evals.tasks import task_names
+from evals.tasks import is_gated, task_names
 from evals.words import Outcome, Record
 from serve.printable import printable
 
@@ -177,7 +177,7 @@ def conclusion(results: Sequence[GateResult], planned: Planned) -> str:
             f"{words}: {', '.join(r.name for r in results if r.verdict is verdict) or 'no gate was judged'}"
         )
     asked = sorted(planned.tasks, key=task_names().index)
-    if len(asked) == len(task_names()):
+    if set(asked) >= {task for task in task_names() if is_gated(task)}:
         return f"{words}: every gate passed"
     *first, last = asked
     return f"{words}, on {', '.join(first)} and {last}" if first else f"{words}, on {last} alone"

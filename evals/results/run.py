@@ -2,6 +2,7 @@
 
 run.json            the manifest: what was asked of what, and how it ended
 completions.jsonl   what the server sent back, one line a request, in order of arrival
+diagnosis.jsonl     the same of what is asked for the diagnosis alone, where it is asked
 verdicts.jsonl      the judged cases, one line each
 puzzles.csv         the puzzles, so that the run can be judged again without their source
 """
@@ -26,6 +27,7 @@ from pathlib import Path
 from typing import IO, Any, cast
 
 from evals.puzzles.puzzle import COLUMNS, Puzzle
+from evals.tasks import is_gated
 from evals.words import Case, Completion, Record, storable
 from serve.printable import printable
 
@@ -74,7 +76,12 @@ class Run:
         with self._lock:
             if self._completions.closed:
                 return
-            self._completions.write(json.dumps(strict(line), allow_nan=False) + "\n")
+            text = json.dumps(strict(line), allow_nan=False) + "\n"
+            if is_gated(case.task):
+                self._completions.write(text)
+            else:
+                with (self.folder / "diagnosis.jsonl").open("a", encoding="utf-8") as file:
+                    file.write(text)
             if completion.model not in (None, model):
                 self.answered_by.setdefault(model, Counter())[completion.model] += 1
 

@@ -12,7 +12,7 @@ from enum import StrEnum
 from typing import Any, NamedTuple
 
 from scipy.optimize import brentq
-from scipy.special import betaincinv, ndtri
+from scipy.special import betainc, betaincinv, ndtri
 
 
 class Interval(NamedTuple):
@@ -113,3 +113,11 @@ def root(function: Callable[[float], float], low: float, high: float) -> float:
         return low if abs(ends[0]) < abs(ends[1]) else high
     found: Any = brentq(function, low, high, xtol=1e-12)
     return float(found)
+
+
+def p_at_least(seen: int, n: int, chance: float) -> float:
+    """The probability of `seen` or more of `n` independent cases, each of this chance: the exact binomial
+    tail. Where chances differ between cases, that at their mean is never too small for a `seen` above it by
+    one or more (Hoeffding, Ann. Math. Statist. 27:713, 1956).
+    """
+    return 1.0 if seen <= 0 else float(betainc(seen, n - seen + 1, chance))

@@ -27,11 +27,14 @@ Factory = Callable[..., Task]
 F = TypeVar("F", bound=Factory)
 
 _factories: dict[str, Factory] = {}
+_not_gated: set[str] = set()
 
 
-def task(name: str) -> Callable[[F], F]:
+def task(name: str, *, gated: bool = True) -> Callable[[F], F]:
     """Register a task under its name.
 
+    :param gated: False for what is asked for the diagnosis alone: no gate, no table and no figure of a run
+        looks at its cases, and a run is whole without them.
     :raises ValueError: the name is no word of letters, digits and `_`, or another task has it.
     """
     if not name.isidentifier():
@@ -45,6 +48,7 @@ def task(name: str) -> Callable[[F], F]:
                 f"two tasks are called {name!r}: {_source(_factories[name])} and {_source(factory)}"
             )
         _factories[name] = factory
+        (_not_gated.discard if gated else _not_gated.add)(name)
         return factory
 
     return register
@@ -64,6 +68,11 @@ def task_names() -> tuple[str, ...]:
     """The names of all tasks, ours first."""
     _load_entry_points()
     return tuple(_factories)
+
+
+def is_gated(task: str) -> bool:
+    """False for a task that is asked for the diagnosis alone."""
+    return task not in _not_gated
 
 
 def build_tasks(settings: TaskSettings) -> dict[str, Task]:
