@@ -1,6 +1,7 @@
 """`python -m evals`: what there is to do with the suites besides running them.
 
 python -m evals compare BASELINE CANDIDATE    two runs over the same puzzles, case by case
+python -m evals adopt SOURCE --out FILE       the format file of an adapter, from rows that it was trained on
 python -m evals replay RUN                    a stored run judged and gated again, without a server
 python -m evals diff-format MODEL_A MODEL_B   what changed between the stored formats of two model versions
 """
@@ -14,6 +15,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NoReturn
 
+from evals.adopting import command as adopting
+from evals.adopting.rows import AdoptError
 from evals.reading.trace_format import diff_formats
 from evals.results.baseline_place import NAME, find_baseline
 from evals.results.baselines import read_baseline
@@ -131,17 +134,21 @@ def main(arguments: Sequence[str] | None = None) -> int:
         epilog="Options of a session may follow, as --gates FILE; otherwise those that made the run hold.",
     )
     again.add_argument("run", metavar="RUN", type=Path, help="folder of a run")
+    adopt = commands.add_parser("adopt", help="make an adapter's format file from its training rows")
+    adopting.add_arguments(adopt)
     options, rest = parser.parse_known_args(arguments)
     if rest and options.command != "replay":
         parser.error(f"unrecognized arguments: {' '.join(rest)}")
     try:
+        if options.command == "adopt":
+            return adopting.run(options)
         if options.command == "compare":
             margin = None if options.better else options.margin
             return compare_runs(options.baseline, options.candidate, margin, options.flips)
         if options.command == "replay":
             return replay_stored(options.run, rest)
         return diff_format(options.before, options.after, options.snapshots)
-    except (RunError, CompareError, OSError) as error:
+    except (AdoptError, RunError, CompareError, OSError) as error:
         print(f"python -m evals: {error}", file=sys.stderr)
         return 2
 

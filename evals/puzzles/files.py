@@ -7,7 +7,7 @@ compressed file unpacks to, a batch of a Parquet file.
 from __future__ import annotations
 
 import csv
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -176,6 +176,29 @@ def _unpacked(file: Path) -> Iterator[bytes]:
 
 def _parquet_rows(file: Path, set_name: str, dialect: Dialect) -> Iterator[Row]:
     """Hub datasets have numbers and lists, not text; newer ones of Lichess have `GameId`, not `GameUrl`."""
+    names: list[str | None] = []
+
+    def used(columns: list[str]) -> list[str]:
+        names[:] = _names(file, columns, dialect)
+        game = ["GameId"] if "GameId" in columns and names[GAME_URL] is None else []
+        return list(dict.fromkeys([*(name for name in names if name is not None), *game]))
+
+    for number, values in enumerate(parquet_values(file, used), start=1):
+        cells = ["" if name is None else _text(values[name]) for name in names]
+        if names[GAME_URL] is None and "GameId" in values:
+            cells[GAME_URL] = f"https://lichess.org/{values['GameId']}"
+        yield Row(set_name, str(file), number, cells)
+
+
+def parquet_values(
+    file: Path, choose: Callable[[list[str]], list[str]], longest: int = LONGEST_LINE
+) -> Iterator[dict[str, Any]]:
+    """The rows of a Parquet file, each by the names of its columns.
+
+    :param choose: which of the file's columns are read.
+    :param longest: bytes that a value may have.
+    :raises PuzzleFileError: see `rows`.
+    """
     try:
         # Imported here because it is an extra, and takes 0.3 s.
         from pyarrow import ArrowException
@@ -187,25 +210,17 @@ def _parquet_rows(file: Path, set_name: str, dialect: Dialect) -> Iterator[Row]:
 
     try:
         with ParquetFile(file, pre_buffer=False) as table:
-            columns: list[str] = table.schema_arrow.names
-            names = _names(file, columns, dialect)
-            game = "GameId" if "GameId" in columns and names[GAME_URL] is None else None
-            used = list(dict.fromkeys(name for name in (*names, game) if name is not None))
-            _refuse_bomb(file, table, used)
-            number = 0
+            used = choose(table.schema_arrow.names)
+            _refuse_bomb(file, table, used, longest)
             for batch in table.iter_batches(batch_size=BATCH, columns=used):
-                place = {name: at for at, name in enumerate(batch.schema.names)}
+                names = batch.schema.names
                 for values in zip(*(column.to_pylist() for column in batch.columns), strict=True):
-                    number += 1
-                    cells = ["" if name is None else _text(values[place[name]]) for name in names]
-                    if game is not None:
-                        cells[GAME_URL] = f"https://lichess.org/{values[place[game]]}"
-                    yield Row(set_name, str(file), number, cells)
+                    yield dict(zip(names, values, strict=True))
     except (ArrowException, UnicodeDecodeError, MemoryError) as error:
         raise PuzzleFileError(file, 0, f"not a sound Parquet file: {first_line(error)}") from error
 
 
-def _refuse_bomb(file: Path, table: Any, columns: list[str]) -> None:
+def _refuse_bomb(file: Path, table: Any, columns: list[str], most: int) -> None:
     """Look before reading: in a Parquet file a row can take less than a bit, and a value of megabytes no more
     space where it stands in every row than where it stands in one.
 
@@ -232,8 +247,8 @@ def _refuse_bomb(file: Path, table: Any, columns: list[str]) -> None:
                 if not types.is_dictionary(values.type):
                     continue
                 longest = arrow.min_max(arrow.binary_length(values.dictionary))["max"].as_py()
-                if longest is not None and longest > LONGEST_LINE:
-                    message = f"a value of more than {LONGEST_LINE:,} bytes: no puzzle file"
+                if longest is not None and longest > most:
+                    message = f"a value of more than {most:,} bytes: no puzzle file"
                     raise PuzzleFileError(file, 0, message)
 
 

@@ -120,9 +120,18 @@ def _web_address_error(address: str) -> PuzzleFileError:
 
 
 def _from_hub(address: str) -> PuzzleSet:
-    """The Parquet files of a Hub dataset (or its CSV files, where it has no Parquet), at one commit.
+    """The Parquet files of a Hub dataset (or its CSV files, where it has no Parquet), at one commit."""
+    resolved, files = files_on_hub(address, (".parquet", ".csv", ".csv.zst"))
+    return PuzzleSet(resolved.split("/")[4].partition("@")[0], resolved, files, _digest(files))
+
+
+def files_on_hub(address: str, suffixes: Sequence[str]) -> tuple[str, tuple[Path, ...]]:
+    """The address of a Hub dataset with its commit, and its files of the first suffix that there are any of,
+    or the file that the address names.
 
     `snapshot_download` needs no network for a commit that is in the cache.
+
+    :raises PuzzleFileError: there are none, or the Hub does not give them.
     """
     # Imported here because it takes 0.5 s.
     from huggingface_hub import snapshot_download
@@ -136,7 +145,7 @@ def _from_hub(address: str) -> PuzzleSet:
             address, 0, "not a dataset's address: 'hf://datasets/<owner>/<name>[@revision]'"
         )
     name, revision, inside = match.groups()
-    patterns = [inside] if inside else ["*.parquet", "*.csv", "*.csv.zst"]
+    patterns = [inside] if inside else [f"*{suffix}" for suffix in suffixes]
     for pattern in patterns:
         try:
             folder = snapshot_download(name, repo_type="dataset", revision=revision, allow_patterns=pattern)
@@ -144,9 +153,9 @@ def _from_hub(address: str) -> PuzzleSet:
             message = f"the dataset cannot be had from the Hub: {first_line(error)}"
             raise PuzzleFileError(address, 0, message) from error
         root = Path(folder)
-        if files := sorted(file for file in root.rglob(pattern) if file.name.endswith(SUFFIXES)):
+        if files := sorted(file for file in root.rglob(pattern) if file.name.endswith(tuple(suffixes))):
             resolved = f"{HUB}datasets/{name}@{root.name}" + (f"/{inside}" if inside else "")
-            return PuzzleSet(name.partition("/")[2], resolved, tuple(files), _digest(files))
+            return resolved, tuple(files)
     raise PuzzleFileError(address, 0, f"the dataset has no file {' or '.join(patterns)}")
 
 
