@@ -67,7 +67,7 @@ def _formats(loaded: Loaded, formats: Formats, settings: TaskSettings) -> Mappin
         asked = {
             each: settings.questions[each].digest for each in task.questions if each in settings.questions
         }
-        if asked or not task.questions:
+        if name in formats.by_task and (asked or not task.questions):
             format = formats.by_task[name]
             described[name] = {
                 "name": format.name,

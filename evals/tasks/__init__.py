@@ -14,7 +14,7 @@ from evals.tasks.line import LineTask  # isort: skip
 from evals.tasks.play import PlayTask  # isort: skip
 from evals.tasks.reasoning import ReasoningTask  # isort: skip
 from evals.tasks.board import BoardTask  # isort: skip
-from evals.tasks.registry import build_tasks, cases_for, task, task_names
+from evals.tasks.registry import TaskError, build_tasks, cases_for, task, task_names
 from evals.tasks.settings import TaskSettings
 
 __all__ = [
@@ -23,6 +23,7 @@ __all__ = [
     "MoveTask",
     "PlayTask",
     "ReasoningTask",
+    "TaskError",
     "TaskSettings",
     "build_tasks",
     "cases_for",
