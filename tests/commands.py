@@ -44,7 +44,8 @@ def run_module(
     timeout: float = 120,
     cwd: Path = ROOT,
 ) -> subprocess.CompletedProcess[str]:
-    """`python -m MODULE` in the root of this repository, or in `cwd`. `env` is added to this process's environment.
+    """`python -m MODULE` in the root of this repository, or in `cwd`. `env` is added to this process's
+    environment.
 
     :raises subprocess.TimeoutExpired: it did not end within `timeout` seconds and was killed.
     """

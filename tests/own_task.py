@@ -1,4 +1,4 @@
-"""A user's own repository with a task in it: the files that docs/tasks.md shows, and who answers its cases."""
+"""A user's repository with a task in it: the files that docs/tasks.md shows, and who answers its cases."""
 
 from __future__ import annotations
 
