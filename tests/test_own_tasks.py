@@ -199,6 +199,18 @@ def test_an_entry_point_that_cannot_be_loaded_ends_the_session_with_its_package(
     assert "Traceback" not in said
 
 
+def test_a_task_that_cannot_ask_ends_the_session_with_its_line(tmp_path: Path, accountant: Loopback) -> None:
+    task = write_example(tmp_path)["material.py"]
+    lines = task.read_text().splitlines()
+    at = next(number for number, line in enumerate(lines) if "asked = f" in line)
+    lines.insert(at, "        raise KeyError(case.puzzle.id)")
+    task.write_text("\n".join(lines))
+    status, said = session(tmp_path, accountant, "test_material.py")
+    assert status == 4, said
+    assert f"the task 'material' cannot ask p000: KeyError: 'p000' (material.py:{at + 1})" in said
+    assert "Traceback" not in said
+
+
 def test_what_is_shared_is_made_once(tmp_path: Path) -> None:
     made: list[int] = []
 

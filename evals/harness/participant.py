@@ -16,8 +16,8 @@ from evals.harness.shared import Shared
 from evals.tasks import TaskError, task_names
 from evals.tasks.registry import GROUP
 
-SETUP_ERRORS = (*DRAWING_ERRORS, *FORMAT_ERRORS)
-"""What a user can cause before a case is there: puzzle files, filters, formats."""
+SETUP_ERRORS = (*DRAWING_ERRORS, *FORMAT_ERRORS, TaskError)
+"""What a user can cause before a case is there: puzzle files, filters, formats, tasks of his own."""
 
 
 class Participant:
