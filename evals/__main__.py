@@ -1,21 +1,29 @@
 """`python -m evals`: what there is to do with the suites besides running them.
 
 python -m evals compare BASELINE CANDIDATE    two runs over the same puzzles, case by case
+python -m evals replay RUN                    a stored run judged and gated again, without a server
 python -m evals diff-format MODEL_A MODEL_B   what changed between the stored formats of two model versions
 """
 
 from __future__ import annotations
 
 import argparse
+import math
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import NoReturn
 
 from evals.reading.trace_format import diff_formats
-from evals.results.comparison import CompareError, compare
+from evals.results.baseline_place import NAME, find_baseline
+from evals.results.baselines import read_baseline
+from evals.results.comparable import CompareError
+from evals.results.comparison import MARGIN, compare, flip_lines, judge, slice_lines
+from evals.results.exit_status import status_of
+from evals.results.gates import overall
+from evals.results.report import gate_lines
 from evals.results.stored_formats import SNAPSHOTS, stored_format
-from evals.results.stored_run import RunError, read_run
+from evals.results.stored_run import RunError, StoredRun, read_run
 from serve.printable import printable
 
 
@@ -36,14 +44,64 @@ def diff_format(before: str, after: str, *roots: Path) -> int:
     return 1 if lines else 0
 
 
-def compare_runs(baseline: Path, candidate: Path) -> int:
-    """Print how two runs differ. Returns 0: what to make of it is for gates."""
-    print("\n".join(compare(read_run(baseline), read_run(candidate))))
-    return 0
+def compare_runs(before: str, after: str, margin: float | None, flips: int) -> int:
+    """Print how two runs differ, and whether the candidate is not worse by the margin, or (None) better.
+
+    Returns 0 where that is shown, 1 where it is shown to be false or a slice to be worse, else 6.
+    """
+    baseline, candidate = _run_of(before), _run_of(after)
+    lines = compare(baseline, candidate)
+    results = judge(baseline, candidate, margin)
+    lines += ["", *slice_lines(baseline, candidate), "", *flip_lines(baseline, candidate, flips), ""]
+    lines += [line for line, _ in gate_lines(results)]
+    print("\n".join([*lines, f"verdict  {overall(results)}"]))
+    return status_of(results)
+
+
+def _run_of(value: str) -> StoredRun:
+    """The run in a folder or a `.jsonl` file, or the blessed one of this name.
+
+    :raises RunError: there is none.
+    """
+    if Path(value).exists() or not NAME.fullmatch(value):
+        return read_baseline(Path(value)) if Path(value).is_file() else read_run(Path(value))
+    return read_baseline(find_baseline(value)[1])
+
+
+def replay_stored(folder: Path, given: Sequence[str]) -> int:
+    """Print what comes of a run that is judged again. Returns the exit status that a session would have."""
+    # Its room imports pytest, which no other command needs.
+    from evals.harness.replaying import REPLAY_ERRORS, replay_run
+
+    try:
+        lines, status = replay_run(folder, given)
+    except REPLAY_ERRORS as error:
+        raise RunError(printable(str(error), 2000)) from error
+    print("\n".join(lines))
+    return status
+
+
+def share(text: str) -> float:
+    """A share above 0 and below 1."""
+    try:
+        value = float(text)
+    except ValueError:
+        value = math.nan
+    if 0 < value < 1:
+        return value
+    hint = f": for {value:g}% say {value / 100:g}" if 1 <= value < 100 else ""
+    raise argparse.ArgumentTypeError(f"{text!r}: must be a share above 0 and below 1, as in 0.05{hint}")
+
+
+def count(text: str) -> int:
+    """A whole number from 0."""
+    if text.isascii() and text.isdigit() and len(text) < 10:
+        return int(text)
+    raise argparse.ArgumentTypeError(f"{text!r}: must be a whole number from 0")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run one command; returns the exit status: 0, 1 where formats differ, 2 for a user's error."""
+    """Run one command; returns the exit status, which is 2 for a user's error."""
     parser = Parser(
         prog="python -m evals", description="What there is to do with the suites besides running them."
     )
@@ -57,12 +115,33 @@ def main(arguments: Sequence[str] | None = None) -> int:
         help="folder with a folder per model version (default: here, then what is shipped)",
     )
     paired = commands.add_parser("compare", help="compare two runs over the same puzzles, case by case")
-    paired.add_argument("baseline", metavar="BASELINE", type=Path, help="folder of a run")
-    paired.add_argument("candidate", metavar="CANDIDATE", type=Path, help="folder of another run")
-    options = parser.parse_args(arguments)
+    paired.add_argument(
+        "baseline", metavar="BASELINE", help="folder of a run, or a blessed one's name or file"
+    )
+    paired.add_argument("candidate", metavar="CANDIDATE", help="another run")
+    claim = paired.add_mutually_exclusive_group()
+    claim.add_argument(
+        "--margin", type=share, default=MARGIN, help=f"not worse by so much (default: {MARGIN})", metavar="M"
+    )
+    claim.add_argument("--better", action="store_true", help="better, instead of not worse")
+    paired.add_argument(
+        "--flips", type=count, default=5, metavar="N", help="cases to list that went differently, each way"
+    )
+    again = commands.add_parser(
+        "replay",
+        help="judge and gate a stored run again, without a server",
+        epilog="Options of a session may follow, as --gates FILE; otherwise those that made the run hold.",
+    )
+    again.add_argument("run", metavar="RUN", type=Path, help="folder of a run")
+    options, rest = parser.parse_known_args(arguments)
+    if rest and options.command != "replay":
+        parser.error(f"unrecognized arguments: {' '.join(rest)}")
     try:
         if options.command == "compare":
-            return compare_runs(options.baseline, options.candidate)
+            margin = None if options.better else options.margin
+            return compare_runs(options.baseline, options.candidate, margin, options.flips)
+        if options.command == "replay":
+            return replay_stored(options.run, rest)
         here = Path(SNAPSHOTS.name), SNAPSHOTS
         return diff_format(
             options.before, options.after, *([options.snapshots] if options.snapshots else here)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Generator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Any, Literal, Protocol
 
@@ -21,6 +21,12 @@ Constraint = Literal["schema", "legal", "none"]
 CheckValue = bool | int | float | str | None
 Checks = Mapping[str, CheckValue]
 """Named facts beside an outcome. None where there was nothing to check."""
+
+
+GRADING = 1
+"""Which rules verdicts come from. To be raised with any change by which a completion can get another verdict:
+runs that were graded by different rules cannot be compared.
+"""
 
 
 class Outcome(StrEnum):
@@ -51,6 +57,8 @@ class Case:
     """True where the puzzle is the colour-swapped copy of the set's."""
     sample: int = 0
     """Which of `--samples` askings this is, from 0."""
+    asked_of: str = ""
+    """The name of the baseline that is asked; empty where it is the candidate."""
 
     @property
     def id(self) -> str:
@@ -64,8 +72,8 @@ class Case:
 
     @property
     def key(self) -> str:
-        """Names the case in a run: `<task>:<id>`."""
-        return f"{self.task}:{self.id}"
+        """Names the case in a run: `<task>:<id>`; with `<baseline>>` in front where a baseline is asked."""
+        return f"{self.asked_of}>{self.task}:{self.id}" if self.asked_of else f"{self.task}:{self.id}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -192,6 +200,12 @@ class Record:
     def to_json(self) -> str:
         """The record as one line of JSON, all of it ASCII: it also stands in JUnit XML."""
         return json.dumps(_RECORD.dump_python(self, mode="json"))
+
+    def to_compact_json(self) -> str:
+        """The record as a short line without what only explains it, and without its model."""
+        checks = {name: value for name, value in self.checks.items() if isinstance(value, bool)}
+        short = replace(self, model="", solution=None, detail="", checks=checks)
+        return json.dumps(_RECORD.dump_python(short, mode="json", exclude_defaults=True))
 
     @property
     def verdict(self) -> Verdict:

@@ -35,7 +35,9 @@ class _Table(BaseModel):
 class StructuredOutputs(_Table):
     """How the JSON schema of a request is enforced."""
 
-    backend: Literal["xgrammar", "guidance", "outlines", "auto"] = "xgrammar"
+    backend: Literal["xgrammar", "guidance", "outlines", "auto"] = "guidance"
+    """guidance spaces JSON as the request says, so as the model was trained; xgrammar knows no space at all,
+    or any amount of it."""
     disable_any_whitespace: bool = True
     """Without it, weak models emit white space until `max_tokens`. Needs xgrammar or guidance."""
 

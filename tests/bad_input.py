@@ -14,18 +14,31 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from evals.puzzles.puzzle import COLUMNS
+from evals.results.baselines import digest_of
 from tests.commands import run_module, run_pytest
 from tests.loopback import Loopback
-from tests.mates import MATES, write_mates
+from tests.mates import MATES, solver_fen, write_mates
 from tests.sessions import Player
 
 GATE = "[[gate]]\nname = 'solved'\ntask = '{task}'\nrate = '{rate}'\n{least}\n"
+FORMAT = "[move]\nuser = '{fen}'\nanswer = 'uci'\n"
+CUE = "{ shape = 'regex', notation = 'uci', pattern = 'm.*', template = 'm {answer}' }"
 GOOD = GATE.format(task="move", rate="solved", least="at_least = 0.5")
 
 
 def gates(**changed: str) -> str:
     """A gates file with something changed."""
     return GATE.format(**{"task": "move", "rate": "solved", "least": "at_least = 0.5", **changed})
+
+
+def against(claim: str) -> str:
+    """A gates file with a gate against a baseline."""
+    return f"[[gate]]\nname = 'g'\ntask = 'move'\n{claim}\n"
+
+
+BLESSED = '{"blessed": 1, "digest": "0000", "planned": {}}\n'
+"""A baseline without a case, whose digest is not that of no case."""
+EMPTY = BLESSED.replace("0000", digest_of({"blessed": 1, "planned": {}}, b""))
 
 
 @dataclass(frozen=True)
@@ -81,13 +94,58 @@ SESSIONS = (
         files={"g": gates(task="reasoning", rate="checks.clsoed")}),
     Bad("gates with an unknown key", ["--gates", "@/g"], "at_least",
         files={"g": gates(least="atleast = 0.5")}),
+    Bad("margin in percent", ["--gates", "@/g"], "for 5% say 0.05",
+        files={"g": against("not_worse_than = 5")}),
+    Bad("a gate that is not better", ["--gates", "@/g"], "better = False is not true",
+        files={"g": against("better = false")}),
+    Bad("a gate with two claims", ["--gates", "@/g"], "give one",
+        files={"g": against("better = true\nnot_worse_than = 0.05")}),
+    Bad("baseline of an absolute gate", ["--gates", "@/g"], "only not_worse_than and better compare",
+        files={"g": GOOD + "baseline = 'v1'\n"}),
+    Bad("baseline that is not there", ["--baseline", "v9"], "no baseline 'v9': stored are"),
+    Bad("baseline that is not there, with workers", ["-n", "2", "--baseline", "@/v9.jsonl"], "no baseline"),
+    Bad("baseline that is no run", ["--baseline", "@"], "is not a run"),
+    Bad("empty baseline", ["--baseline", "@/b.jsonl"], "b.jsonl:1: not the first line",
+        files={"b.jsonl": ""}),
+    Bad("baseline of anything", ["--baseline", "@/b.jsonl"], "b.jsonl:1: not the first line",
+        files={"b.jsonl": "{}\n"}),
+    Bad("baseline that is no text", ["--baseline", "@/b.jsonl"], "b.jsonl:1: not the first line",
+        files={"b.jsonl": b"\x00\xff\n"}),
+    Bad("two baselines of one name", ["--baseline", "@/b.jsonl", "--baseline", "@/b.jsonl"],
+        "two baselines are called 'b'", files={"b.jsonl": EMPTY}),
+    Bad("baseline changed by hand", ["--baseline", "@/b.jsonl"], "was changed after it was blessed",
+        files={"b.jsonl": BLESSED}),
+    Bad("baseline model that is not served", ["--baseline-model", "v9"], "model 'v9' is not served"),
+    Bad("blessed under a path that is no file", ["--bless", "../v1"], "give a name of letters"),
+    Bad("blessed under no name", ["--bless", ""], "give a name of letters"),
+    Bad("tried without a blessing", ["--tried", "3"], "give a --bless with it"),
+    Bad("tried nothing", ["--bless", "v1", "--tried", "0"], "must be at least 1"),
+    Bad("rechecked without a baseline", ["--recheck", "5"], "give a --baseline with it"),
+    Bad("rechecked in part", ["--baseline", "v1", "--recheck", "0.5"], "must be at least 0"),
+    Bad("inconclusive as what", ["--inconclusive", "maybe"], "invalid choice: 'maybe'"),
     Bad("gate instead of a list of gates", ["--gates", "@/g"], "[[gate]]",
         files={"g": GOOD.replace("[[gate]]", "[gate]")}),
     Bad("gates that are no TOML", ["--gates", "@/g"], "TOML", files={"g": "[[gate]\n"}),
-    Bad("prompts that are a file", ["--prompts", "@/p"], "folder", files={"p": "version = '1'\n"}),
-    Bad("no prompts", ["--prompts", "@/nowhere"], "is not there"),
-    Bad("placeholder of another prompt", ["--prompts", "@"], "{square}",
-        files={"move-uci.toml": "version = '1'\nsystem = ''\nuser = '{fen} {square}'\n"}),
+    Bad("no format", ["--format", "@/nowhere.toml"], "cannot be read"),
+    Bad("unknown shipped format", ["--format", "defualt"], "shipped are default, san, text"),
+    Bad("format with an unknown key", ["--format", "@/f.toml"], "did you mean 'system'?",
+        files={"f.toml": f"{FORMAT}sytem = 'x'\n"}),
+    Bad("format with an unknown shape", ["-n", "2", "--format", "@/f.toml"], "f.toml:3",
+        files={"f.toml": FORMAT.replace("'uci'", "'usi'")}),
+    Bad("placeholder of another question", ["--format", "@/f.toml"], "{square}",
+        files={"f.toml": FORMAT.replace("{fen}", "{fen} {square}")}),
+    Bad("pattern without a group", ["--format", "@/f.toml"], "group",
+        files={"f.toml": FORMAT.replace("'uci'", CUE)}),
+    Bad("format that cannot score its own answers", ["--format", "@/f.toml"], "cannot score its own",
+        files={"f.toml": FORMAT.replace("'uci'", CUE.replace("m.*", "m (..)"))}),
+    Bad("format that does not ask what is selected", ["--format", "@/f.toml", "-m", "board"],
+        "there is nothing to ask", files={"f.toml": FORMAT}),
+    Bad("format that does not ask it, with workers", ["-n", "2", "--format", "@/f.toml", "-m", "board"],
+        "there is nothing to ask", files={"f.toml": FORMAT}),
+    Bad("last move of puzzles without one", ["--format", "@/f.toml", "--puzzles", "@/p.csv",
+        "--position", "solver"], "{last_move}",
+        files={"f.toml": FORMAT.replace("{fen}", "{fen} {last_move}"),
+               "p.csv": row(fen=solver_fen(2), moves=MATES[2][1].split()[1])}),
     Bad("no puzzle file", ["--puzzles", "@/nowhere.csv"], "no such puzzle file"),
     Bad("puzzles from the web", ["--puzzles", "https://example.org/p.csv"], "download"),
     Bad("empty puzzle file", ["--puzzles", "@/p.csv"], "empty", files={"p.csv": ""}),
@@ -119,6 +177,15 @@ COMMANDS = (
     Bad("compare without a second run", ["compare", "@"], "CANDIDATE", status=2, module="evals"),
     Bad("compare a torn run", ["compare", "@", "@"], "verdicts.jsonl", status=2, module="evals",
         files={"run.json": '{"status": "finished"}', "verdicts.jsonl": '{"case": "mo'}),
+    Bad("margin of a comparison in percent", ["compare", "a", "b", "--margin", "5"], "for 5% say 0.05",
+        status=2, module="evals"),
+    Bad("compare with a baseline of anything", ["compare", "@/b.jsonl", "@"], "not the first line", status=2,
+        module="evals", files={"b.jsonl": "[]\n"}),
+    Bad("replay nothing", ["replay", "@/a"], "is not a run", status=2, module="evals"),
+    Bad("replay a run that asked nothing", ["replay", "@"], "puzzles.csv cannot be read", status=2,
+        module="evals", files={"run.json": '{"status": "finished"}', "verdicts.jsonl": ""}),
+    Bad("replay with an option that is none", ["replay", "@", "--fast"], "--fast", status=2, module="evals",
+        files={"run.json": '{"status": "finished"}', "verdicts.jsonl": ""}),
     Bad("format that is not stored", ["diff-format", "a", "b"], "no format", status=2, module="evals"),
     Bad("unknown serve spec", ["command", "chess-puzle"], "chess-puzzle", status=1, module="serve"),
     Bad("serve spec of missing folders", ["command", "@/s.toml"], "nowhere", status=1, module="serve",

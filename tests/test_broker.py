@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import Generator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from dataclasses import replace
 
 import pytest
 
@@ -222,3 +223,52 @@ def test_closing_frees_whoever_waits() -> None:
         with pytest.raises(BrokerClosedError):
             broker.take(case)
     assert len(failures) == 1
+
+
+def nothing(case: Case, turn: int, completion: Completion) -> None:
+    del case, turn, completion
+
+
+def test_a_baselines_cases_are_asked_as_it_is_asked_and_taken_apart_from_the_candidates() -> None:
+    sent: list[tuple[str, int]] = []
+
+    async def ask(case: Case, request: Request) -> Completion:
+        sent.append((case.asked_of, len(request.messages[0]["content"])))
+        return Completion(content="go on")
+
+    class Loud(Talk):
+        def turns(self, case: Case) -> Generator[Request, Completion, None]:
+            del case
+            yield Request(messages=({"role": "user", "content": "x" * 99},), max_tokens=1)
+
+    planned = [replace(case, asked_of=name) for case in cases(3) for name in ("", "v1", "v2")]
+    broker = Broker(
+        ask, {"move": Talk()}, concurrency=1, record=nothing, of_baselines={"v1": {"move": Loud()}}
+    )
+    try:
+        broker.plan(planned)
+        assert [case.key for case, _ in broker.take_from("v1", wait=True)] == [
+            f"v1>move:s/{n}" for n in range(3)
+        ]
+        assert [case.key for case, _ in broker.take_all("move")] == [f"move:s/{n}" for n in range(3)]
+        assert len(broker.take_from("v2", wait=True)) == 3
+    finally:
+        broker.close()
+    assert sent == [("", 3), ("v1", 99), ("v2", 3)] * 3
+    assert len(broker.take_from("v1", wait=False)) == 3
+
+
+def test_what_a_baseline_was_not_asked_before_the_end_is_left_out() -> None:
+    async def ask(case: Case, request: Request) -> Completion:
+        del request
+        if case.puzzle.id != "0":
+            await asyncio.sleep(60)
+        return Completion(content="stop")
+
+    broker = Broker(ask, {"move": Talk()}, concurrency=1, record=nothing)
+    first, *others = [replace(case, asked_of="v1") for case in cases(3)]
+    broker.plan([first])
+    assert len(broker.take_from("v1", wait=True)) == 1
+    broker.plan(others)
+    broker.close()
+    assert [case.puzzle.id for case, _ in broker.take_from("v1", wait=False)] == ["0"]

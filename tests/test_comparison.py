@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 
 from evals.__main__ import main
-from evals.results.comparison import CompareError, compare, pairs_by_set
+from evals.results.comparable import CompareError, check_asking
+from evals.results.comparison import compare, pairs_by_set
 from evals.results.run import Run
 from evals.results.stored_run import read_run
 from evals.statistics.relative import two_sided
@@ -19,6 +20,7 @@ from tests.records import record
 FACTS: dict[str, Any] = {
     "asking": {"notation": "uci"},
     "sampling": {"temperature": 0},
+    "grading": 1,
     "puzzles": {"digest": "d"},
 }
 
@@ -147,6 +149,110 @@ def test_a_table_holds_nothing_that_a_terminal_obeys(tmp_path: Path) -> None:
     assert all(line.isprintable() for line in lines)
 
 
+# --- formats ---
+
+
+def asking(name: str, digest: str, own: bool, **more: Any) -> dict[str, Any]:
+    formats = {
+        "move": {"name": name, "questions": {"move": digest}, "schema": f"of {digest}", "own": own},
+        "line": {"name": "x", "questions": {"line": name}, "schema": "x", "own": False},
+    }
+    return {"constrain": "schema", "formats": formats, **more}
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "reason"),
+    [
+        (asking("a", "1", True), asking("a", "1", True), None),
+        (asking("a", "1", False), asking("b", "1", True), None),
+        (asking("a", "1", True), asking("b", "2", False), "the formats of move, 'a' and 'b', and not both"),
+        (asking("a", "1", False), asking("b", "2", True), "the formats of move, 'a' and 'b', and not both"),
+        (asking("a", "1", False), asking("b", "2", False), "the formats of move, 'a' and 'b', and not both"),
+        (asking("a", "1", False), {"constrain": "schema"}, "the formats of move, 'a' and 'None'"),
+        (asking("a", "1", True), asking("a", "1", True, constrain="none"), r"\(constrain"),
+        (asking("a", "1", True), asking("b", "2", True, constrain="none"), r"\(constrain"),
+        (asking("a", "1", True, sections="s"), asking("a", "1", True), r"\(sections"),
+    ],
+)
+def test_only_formats_that_are_the_adapters_own_may_differ(one: Any, other: Any, reason: str | None) -> None:
+    for pair in ((one, other), (other, one)):
+        if reason is None:
+            assert check_asking(*pair, ["move"]) == []
+            continue
+        with pytest.raises(CompareError, match=reason if pair[0] is one else "differ in 'asking'"):
+            check_asking(*pair, ["move"])
+
+
+def test_two_formats_that_are_each_their_adapters_own_are_compared_and_said(tmp_path: Path) -> None:
+    baseline = write_run(tmp_path / "v1", {1}, asking=asking("a", "1", True))
+    candidate = write_run(tmp_path / "v2", {1}, asking=asking("b", "2", True))
+    said = compare(read_run(baseline), read_run(candidate))
+    assert "note       move is asked of each in its own format: 'a' and 'b'" in said
+
+
+# --- the verdict ---
+
+
+@pytest.mark.parametrize(
+    ("solved", "arguments", "status", "verdict"),
+    [
+        (range(100, 250), [], 0, "PASS"),
+        (range(100, 250), ["--margin", "0.001"], 6, "INCONCLUSIVE"),
+        (range(100, 250), ["--better"], 6, "INCONCLUSIVE"),
+        (range(100, 290), ["--better"], 0, "PASS"),
+        (range(100, 180), [], 1, "FAIL"),
+        (range(100, 180), ["--better"], 1, "FAIL"),
+    ],
+)
+def test_a_comparison_ends_with_a_verdict_and_its_exit_status(
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    solved: range,
+    arguments: list[str],
+    status: int,
+    verdict: str,
+) -> None:
+    baseline = write_run(tmp_path / "v1", set(range(110, 260)), cases=600)
+    candidate = write_run(tmp_path / "v2", set(solved), cases=600)
+    assert main(["compare", str(baseline), str(candidate), *arguments]) == status
+    assert capsys.readouterr().out.splitlines()[-1] == f"verdict  {verdict}"
+
+
+def test_cases_that_went_differently_are_listed_both_ways_up_to_a_number(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    baseline = write_run(tmp_path / "v1", {1, 2, 3})
+    candidate = write_run(tmp_path / "v2", {3, 4})
+    main(["compare", str(baseline), str(candidate), "--flips", "1"])
+    flips = [line for line in capsys.readouterr().out.splitlines() if line.startswith(("gained", "lost"))]
+    assert flips == [
+        "gained  move:s/4  missed e2e4 -> solved e2e4",
+        "lost    move:s/1  solved e2e4 -> missed e2e4",
+        "lost    1 more",
+    ]
+    main(["compare", str(baseline), str(candidate), "--flips", "0"])
+    assert "lost    2\n" in capsys.readouterr().out
+
+
+def test_a_comparison_shows_rating_bands_and_themes(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name, solved in (("v1", 60), ("v2", 40)):
+        run = Run(tmp_path / name)
+        for n in range(80):
+            outcome = Outcome.SOLVED if n < solved else Outcome.MISSED
+            theme = "fork" if n < 60 else "pin"
+            run.add_verdict(record(outcome, n, model=name, themes=(theme,), rating=1000 + 200 * (n % 2)))
+        run.close("finished", **FACTS)
+    assert main(["compare", str(tmp_path / "v1"), str(tmp_path / "v2")]) == 1
+    rows = [line.split() for line in capsys.readouterr().out.splitlines() if line.startswith("move ")]
+    found = {" ".join(row[1:3]): row[3:] for row in rows}
+    assert found["theme fork"][:2] == ["60", "-33.3"]
+    assert found["theme fork"][-3] == "worse"
+    assert found["theme pin"][:2] == ["20", "+0.0"]
+    assert found["rating 1000-1199"][:2] == found["rating 1200-1399"][:2] == ["40", "-25.0"]
+
+
 # --- the commands ---
 
 
@@ -175,6 +281,12 @@ def test_the_command_names_a_torn_line(tmp_path: Path, capsys: pytest.CaptureFix
         ([], "the following arguments are required: command"),
         (["compair"], "invalid choice: 'compair'"),
         (["compare", "one"], "the following arguments are required: CANDIDATE"),
+        (["compare", "a", "b", "--margin", "5"], "as in 0.05: for 5% say 0.05"),
+        (["compare", "a", "b", "--margin", "nan"], "must be a share above 0 and below 1"),
+        (["compare", "a", "b", "--margin", "0.1", "--better"], "not allowed with argument --margin"),
+        (["compare", "a", "b", "--flips", "-1"], "must be a whole number from 0"),
+        (["replay"], "the following arguments are required: RUN"),
+        (["replay", "no-such-run"], "no-such-run is not a run"),
         (["compare", "a", "b", "--fast"], "unrecognized arguments: --fast"),
         (["compare", "a", "b", "\x1b[2J"], r"unrecognized arguments: \x1b[2J"),
         (["diff-format", "no-such-model", "x"], "no format snapshot of 'no-such-model'"),

@@ -66,6 +66,18 @@ def test_a_rate_may_be_limited_from_above(tmp_path: Path) -> None:
     assert (one.at_least, one.at_most) == (None, 0)
 
 
+@pytest.mark.parametrize("rate", [None, 'rate = "legal"', 'rate = "checks.lenient"'])
+def test_a_gate_against_a_baseline_is_on_solved_unless_it_says_another_rate(
+    tmp_path: Path, rate: str | None
+) -> None:
+    text = gate(rate=rate, at_least='not_worse_than = 0.05\nbaseline = "production"')
+    (one,) = load_gates(written(tmp_path, text), CHECKS).gates
+    assert one.rate == ("solved" if rate is None else rate.split('"')[1])
+    assert (one.relative, one.not_worse_than, one.better, one.baseline) == (True, 0.05, None, "production")
+    (one,) = load_gates(written(tmp_path, gate(at_least="better = true")), CHECKS).gates
+    assert (one.relative, one.not_worse_than, one.better, one.baseline) == (True, None, True, None)
+
+
 def test_a_rating_band_may_be_a_single_rating(tmp_path: Path) -> None:
     path = written(tmp_path, gate(where="where = { ratings = [1500, 1500] }"))
     assert load_gates(path, CHECKS).gates[0].where.ratings == (1500, 1500)
@@ -106,8 +118,26 @@ def test_the_shipped_gates_load() -> None:
         ),
         (gate(at_least="at_least = 100"), 5, "for 100% say 1.00"),
         (gate(at_least="atleast = 0.4"), 5, "unknown key 'atleast'; did you mean 'at_least'?"),
-        (gate(at_least="at_least = 0.4\nat_most = 0.6"), 1, "has both of at_least and at_most: give one"),
-        (gate(at_least=None), 1, "has neither of at_least and at_most: give one"),
+        (gate(at_least="at_least = 0.4\nat_most = 0.6"), 1, "has at_least and at_most: give one"),
+        (
+            gate(at_least=None),
+            1,
+            "claims nothing: give it one of at_least, at_most, not_worse_than, better",
+        ),
+        (gate(rate=None), 1, "a gate has no rate: give it the name of a rate"),
+        (gate(at_least="not_worse_than = 5"), 5, "above 0 and below 1, as in 0.05: for 5% say 0.05"),
+        (gate(at_least="not_worse_than = 0"), 5, "not_worse_than = 0 is not a share above 0 and below 1"),
+        (gate(at_least="not_worse_than = 1.0"), 5, "not_worse_than = 1.0 is not a share above 0"),
+        (gate(at_least="not_worse_than = -0.05"), 5, "is not a share above 0 and below 1"),
+        (gate(at_least="not_wrose_than = 0.05"), 5, "did you mean 'not_worse_than'?"),
+        (gate(at_least="better = false"), 5, "better = False is not true"),
+        (gate(at_least="better = 1"), 5, "better = 1 is not true"),
+        (gate(at_least='better = "yes"'), 5, "better = 'yes' is not true"),
+        (gate(at_least="better = true\nnot_worse_than = 0.1"), 1, "has not_worse_than and better: give one"),
+        (gate(at_least="better = true\nat_least = 0.1"), 1, "has at_least and better: give one"),
+        (gate(at_least='at_least = 0.4\nbaseline = "v1"'), 6, "only not_worse_than and better compare"),
+        (gate(at_least='better = true\nbaseline = ""'), 6, "baseline = '' is not the name of a baseline"),
+        (gate(name='name = "slices"'), 2, "name = 'slices': every run has a gate of this name"),
         (gate(confidence="confidence = 95"), 6, "is not a share above 0.5 and below 1, as in 0.95: for 95%"),
         (gate(confidence="confidence = 0.5"), 6, "confidence = 0.5 is not a share above 0.5"),
         (gate(name='name = "a b"'), 2, "name = 'a b' is not a name of letters"),

@@ -7,7 +7,7 @@ import re
 from typing import Literal
 
 import pytest
-from hypothesis import assume, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from evals.reading.pattern import LARGEST, Pattern, PatternError
@@ -144,7 +144,6 @@ def test_any_pattern_is_compiled_or_refused(pattern: str, group: int | str | Non
     try:
         compiled = Pattern.compile(pattern, group)
     except PatternError:
-        assume(False)
         return
     for take in ("first", "last"):
         assert compiled.find(text, take) is None or compiled.find(text, take)

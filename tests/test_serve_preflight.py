@@ -57,7 +57,7 @@ def test_a_schema_that_is_ignored_is_caught(schema_check: SchemaCheck) -> None:
     check = schema_check(chat(FREE))
     assert check.status == "fail"
     assert "not enforced by response_format" in check.detail
-    assert "--structured-outputs-config.backend xgrammar" in check.detail
+    assert "--structured-outputs-config.backend guidance" in check.detail
     with pytest.raises(ServeError, match="the server is not fit to be asked"):
         require([check])
 

@@ -62,7 +62,8 @@ def test_the_run_says_what_was_asked_of_what(evaluate: Evaluate, server: Loopbac
     assert manifest["counts"] == {"move": {"solved": 10}}
     assert manifest["puzzles"]["seed"] == 3
     assert manifest["sampling"]["temperature"] == 0
-    assert len(manifest["asking"]["prompts"]["move"]["move-uci"]["digest"]) >= 16
+    asked = manifest["asking"]["formats"]["move"]
+    assert (asked["name"], asked["own"], len(asked["questions"]["move"])) == ("default", False, 16)
     assert len(ended.lines("completions.jsonl")) == 10
     again = evaluate(server, "--limit", "10", "--seed", "3")
     assert again.outcomes.keys() == ended.outcomes.keys()
@@ -210,7 +211,7 @@ def test_bad_rows_can_be_skipped_and_are_counted(evaluate: Evaluate, server: Loo
         (["--samples", "3"], "--temperature above 0"),
         (["--model", "a", "--model", "b"], "a run is about one model"),
         (["--gates", "nowhere.toml"], "cannot be read"),
-        (["--prompts", "nowhere"], "is not there"),
+        (["--format", "nowhere"], "there is no format"),
         (["--engine", "deeper-blue"], "is not there"),
     ],
 )

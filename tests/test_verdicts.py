@@ -38,7 +38,7 @@ def test_a_gate_that_was_not_judged_keeps_a_run_from_promoting(
 ) -> None:
     """Audit 1: all answers right, but the gate on board was never judged."""
     ended = evaluate(server, "-n", workers, gates=MOVE + BOARD)
-    assert ended.status == 1
+    assert ended.status == 6
     assert verdict(ended.output).startswith("not enough evidence")
     assert "INCONCLUSIVE  pieces" in ended.output
 
@@ -46,7 +46,7 @@ def test_a_gate_that_was_not_judged_keeps_a_run_from_promoting(
 def test_a_run_that_no_gate_judged_does_not_promote(evaluate: Evaluate, server: Loopback) -> None:
     """Audit 1: `gate = []`."""
     ended = evaluate(server, gates="gate = []\n")
-    assert ended.status == 1
+    assert ended.status == 6
     assert verdict(ended.output).startswith("not enough evidence")
 
 
@@ -293,7 +293,7 @@ def test_a_model_without_a_stored_format_is_not_a_failure(evaluate: Evaluate) ->
     """Audit 19: it is inconclusive, with the command that stores one."""
     with Loopback(Everything(), models=("base", "newcomer")) as server:
         ended = evaluate(server, "-m", "reasoning or move", "--model", "newcomer", "--limit", "3", least=0.0)
-    assert ended.status == 1
+    assert ended.status == 6
     assert verdict(ended.output).startswith("not enough evidence")
     assert "--snapshot-update" in ended.output
 

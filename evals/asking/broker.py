@@ -65,6 +65,7 @@ class Broker:
     :param concurrency: how many cases are being asked at any time.
     :param record: told of every completion (case, turn from 0, completion) as it arrives, on the
         broker's thread.
+    :param of_baselines: what a baseline's cases are asked, by its name, where it is not the same.
     :param close: awaited on the broker's loop at the end (to close the connections).
     """
 
@@ -76,7 +77,9 @@ class Broker:
         concurrency: int,
         record: Recorder,
         close: Callable[[], Coroutine[Any, Any, None]] | None = None,
+        of_baselines: Mapping[str, Mapping[str, Task]] | None = None,
     ) -> None:
+        self._of_baselines = of_baselines or {}
         self._ask, self._tasks, self._record, self._close = ask, tasks, record, close
         self._concurrency = concurrency
         self._entries: dict[str, _Entry] = {}
@@ -117,9 +120,26 @@ class Broker:
         return entry.future.result()
 
     def take_all(self, task: str) -> Sequence[Answered]:
-        """Every planned case of `task` with its completions, in plan order, once the last has arrived."""
+        """Every planned case of `task` with its completions, in plan order, once the last has arrived.
+
+        Those that a baseline is asked are not among them.
+        """
         with self._lock:
-            entries = [entry for entry in self._entries.values() if entry.case.task == task]
+            entries = [
+                each for each in self._entries.values() if each.case.task == task and not each.case.asked_of
+            ]
+        return [(entry.case, entry.future.result()) for entry in entries]
+
+    def take_from(self, baseline: str, *, wait: bool) -> Sequence[Answered]:
+        """Every planned case that this baseline is asked, with its completions, in plan order.
+
+        :param wait: False leaves out what has not arrived, instead of waiting for it.
+        :raises BrokerClosedError: the session ended before a case was asked that was waited for.
+        """
+        with self._lock:
+            entries = [entry for entry in self._entries.values() if entry.case.asked_of == baseline]
+        if not wait:
+            entries = [each for each in entries if each.future.done() and not each.future.exception()]
         return [(entry.case, entry.future.result()) for entry in entries]
 
     def close(self) -> None:
@@ -179,7 +199,8 @@ class Broker:
 
     async def _converse(self, case: Case) -> Sequence[Completion]:
         """Go through the task's turns: send its request, give it the completion, until it wants no more."""
-        turns = self._tasks[case.task].turns(case)
+        tasks = self._of_baselines.get(case.asked_of, self._tasks)
+        turns = tasks[case.task].turns(case)
         completions: list[Completion] = []
         try:
             request = next(turns)

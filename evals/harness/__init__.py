@@ -21,11 +21,13 @@ completions and the run, and workers collect and judge, so that every file of a 
     worker        xdist's side
     controller    the side that owns server and run
     evaluation    open, ask, close, without pytest
+    against       the baselines of a session: stored ones, and those that are asked beside the candidate
     served        the server of a session: started or attached to, preflight
     manifest      what run.json says of how a session was set up
     reports       records and gates on pytest's reports
     summary       what the terminal shows at the end
     fixtures      what a suite uses
+    replaying     a stored run judged again, without pytest and without a server
     snapshots     the trace format as a syrupy snapshot
 
 Nothing but the suites and `conftest.py` imports this room.

@@ -12,6 +12,7 @@ import pytest
 
 from evals.asking.broker import Source
 from evals.asking.relay import Relay
+from evals.harness.against import Against
 from evals.harness.case_builder import Selection, leads_into_suites
 from evals.harness.evaluation import Evaluation
 from evals.harness.manifest import describe_setup
@@ -21,8 +22,10 @@ from evals.harness.reports import UNDECIDED, gate_reports, read_property, read_r
 from evals.harness.summary import write_summary
 from evals.harness.worker import INPUT
 from evals.results.engine import EngineError, open_engine
+from evals.results.exit_status import is_whole, status_of
 from evals.results.gates import Incidents
 from evals.results.gates_file import GateError, load_gates
+from evals.results.stored_run import RunError
 from evals.tasks import task_names
 from evals.tasks.gold import GoldError
 from evals.words import Case, Outcome
@@ -64,13 +67,12 @@ class Controller(Participant):
                     options.gates,
                     {name: task.checks for name, task in tasks.items()},
                 )
+                against = Against.read(options, self.drawing)
                 facts = describe_setup(options, self.drawing.value, self.formats.value, builder.settings)
-            except (GateError, *SETUP_ERRORS) as error:
+            except (GateError, RunError, *SETUP_ERRORS) as error:
                 raise usage_error(error) from error
-            names = {task: format.name for task, format in self.formats.value.by_task.items()}
-            self._evaluation = Evaluation(
-                options, tasks, gates, self.config.rootpath, facts, self._say, names
-            )
+            root, formats = self.config.rootpath, self.formats.value
+            self._evaluation = Evaluation(options, tasks, gates, root, facts, self._say, formats, against)
             self._evaluation.plan.not_asked.update(builder.left_out)
         return self._evaluation
 
@@ -95,6 +97,7 @@ class Controller(Participant):
         return [
             f"gates: {printable(str(gates.path))} ({len(gates.gates)}, digest {gates.digest})",
             *(f"format: {printable(line)}" for line in formats),
+            *self.evaluation.against.header(),
         ]
 
     @pytest.hookimpl(tryfirst=True)
@@ -209,8 +212,23 @@ class Controller(Participant):
             return
         session.testscollected += len(results)
         for result in results:
-            for report in gate_reports(result, evaluation.gates.path, self.config.rootpath):
+            excused = self.options.inconclusive == "pass" and is_whole(results)
+            for report in gate_reports(result, evaluation.gates.path, self.config.rootpath, excused):
                 self.config.hook.pytest_runtest_logreport(report=report)
+
+    @pytest.hookimpl(wrapper=True, tryfirst=True)
+    def pytest_sessionfinish(self, session: pytest.Session) -> Generator[None]:
+        """Tell what could not be decided from what failed, by the exit status."""
+        # Last of all, because syrupy joins its own status to the session's by a bitwise or.
+        yield
+        evaluation = self._evaluation
+        if evaluation is None or not evaluation.results:
+            return
+        status = status_of(evaluation.results, self.options.inconclusive)
+        if session.exitstatus == pytest.ExitCode.TESTS_FAILED and status:
+            session.exitstatus = status
+        if session.exitstatus == pytest.ExitCode.OK and evaluation.not_blessed:
+            session.exitstatus = pytest.ExitCode.TESTS_FAILED
 
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
         """Print outcomes, gates and the verdict."""

@@ -13,16 +13,22 @@ from typing import Any
 from evals.asking.body import chat_body
 from evals.asking.broker import Answered, Broker, BrokerClosedError
 from evals.asking.client import Client
+from evals.harness.against import Against, stored_run
 from evals.harness.case_builder import Selection
+from evals.harness.formats import Formats
 from evals.harness.manifest import VERSIONS_OF
 from evals.harness.options import Options
 from evals.harness.served import Asked, Checked, Say, Served, check_models, serving
-from evals.puzzles.puzzle import Puzzle
+from evals.puzzles.puzzle import Puzzle, mirror
 from evals.results import run as runs
+from evals.results.baseline_place import place_of
+from evals.results.baselines import bless, why_not_blessed
 from evals.results.gates import GateResult, Incidents, Planned, judge_gates, overall
 from evals.results.gates_file import GatesFile
+from evals.results.planning import plan_lines
+from evals.results.relative_gates import Baseline, discordance_by_task
 from evals.tasks.gold import check_gold
-from evals.words import Case, Completion, Record, Request, Task
+from evals.words import GRADING, Case, Completion, Record, Request, Task
 from serve.endpoint.endpoint import Endpoint, ServedModel
 from serve.spec import load_spec
 
@@ -57,7 +63,7 @@ class Evaluation:
     :param root: the folder that `runs/` belongs in.
     :param facts: what the manifest says of puzzles and formats.
     :param say: prints one line for the person who watches.
-    :param format_names: the format of each task, for messages.
+    :param against: what the run is held against.
     """
 
     def __init__(
@@ -68,19 +74,28 @@ class Evaluation:
         root: Path,
         facts: Mapping[str, Any],
         say: Say,
-        format_names: Mapping[str, str],
+        formats: Formats,
+        against: Against,
     ) -> None:
         self.options, self.tasks, self.gates, self.root = options, tasks, gates, root
-        self.facts, self.say, self.format_names = facts, say, format_names
+        self.facts, self.say, self.formats = facts, say, formats
+        self.against = against
         self.plan = Plan()
         self.models: dict[str, str] = {}
         self.run: runs.Run | None = None
         self.results: list[GateResult] = []
         self.warnings: list[str] = []
         self.seconds = 0.0
+        self.blessed: str | None = None
+        """What became of `--bless`, in words; None without it."""
         self._stack = contextlib.ExitStack()
         self._broker: Broker | None = None
         self._opened = 0.0
+
+    @property
+    def not_blessed(self) -> bool:
+        """True where `--bless` was given and the run was not kept."""
+        return self.options.bless is not None and not (self.blessed or "").startswith("blessed")
 
     # A source of completions, so that an evaluation can be given to tests directly.
 
@@ -130,13 +145,17 @@ class Evaluation:
             served = self._stack.enter_context(serving(self.options, folder, self.say))
             chosen = {task: served.choose(self.options, task) for task in self.plan.planned.counts()}
             self.models = {task: model.id for task, model in chosen.items()}
-            checked = self._preflight(served.endpoint, chosen)
+            checked = self._preflight(served.endpoint, chosen, self.tasks)
+            checked = self._preflight_baseline(served.endpoint, checked)
         except BaseException as error:
             self.run.close("not started", error=str(error))
             raise
         self.plan.not_asked.update(checked.not_asked)
         self._warn()
         self._describe(served, chosen, checked)
+        for line in plan_lines(self.gates.gates, self.plan.planned, self.against.rivals):
+            self.say(f"plan: {line}")
+        self.against.open(folder, self.plan.asked, served.endpoint, chosen, self.run.manifest)
         self._start_broker(served.endpoint, checked)
 
     def _check_gold(self) -> None:
@@ -145,7 +164,9 @@ class Evaluation:
         for case in self.plan.asked:
             by_task.setdefault(case.task, []).append(case)
         for task, cases in by_task.items():
-            check_gold(self.tasks[task], cases, self.format_names.get(task, ""))
+            check_gold(self.tasks[task], cases, self.formats.by_task[task].name)
+            if (setup := self.against.live_setup) is not None and task not in setup.left_out:
+                check_gold(setup.tasks[task], cases, f"the format of {self.against.live}")
 
     def _claim(self) -> runs.Run:
         try:
@@ -161,19 +182,37 @@ class Evaluation:
         spec = None if options.base_url or options.model else load_spec(options.spec)
         return options.model or (spec.model_for("default") if spec else None) or "attached"
 
-    def _preflight(self, endpoint: Endpoint, chosen: Mapping[str, ServedModel]) -> Checked:
+    def _preflight_baseline(self, endpoint: Endpoint, checked: Checked) -> Checked:
+        """Check the model of `--baseline-model` for the tasks that the candidate is asked.
+
+        What it cannot be asked is left out of its cases, not of the candidate's.
+        """
+        setup, model = self.against.live_setup, self.against.live_model(endpoint)
+        if model is None or setup is None:
+            return checked
+        tasks = [task for task in self.models if task not in {*checked.not_asked, *self.against.not_asked}]
+        found = self._preflight(endpoint, dict.fromkeys(tasks, model), setup.tasks)
+        self.against.not_asked.update(found.not_asked)
+        checks = [*checked.checks, *found.checks]
+        return dataclasses.replace(checked, checks=checks, schema_by={**checked.schema_by, **found.schema_by})
+
+    def _preflight(
+        self, endpoint: Endpoint, chosen: Mapping[str, ServedModel], tasks: Mapping[str, Task]
+    ) -> Checked:
         """Check each model once for each way in which its tasks ask."""
         if self.options.no_preflight:
             return Checked()
         first = {case.task: case for case in reversed(self.plan.cases.values())}
         asked = [
-            Asked(task, chosen[task], next(self.tasks[task].turns(case))) for task, case in first.items()
+            Asked(task, chosen[task], next(tasks[task].turns(case)))
+            for task, case in first.items()
+            if task in chosen
         ]
         return check_models(endpoint, asked, self.options, self.say)
 
     def _warn(self) -> None:
         asked = {model for task, model in self.models.items() if task not in self.plan.not_asked}
-        self.warnings = [*self.gates.warnings_for(asked)]
+        self.warnings = [*self.formats.notes(self.plan.planned.tasks), *self.gates.warnings_for(asked)]
         for warning in self.warnings:
             self.say(f"warning: {warning}")
 
@@ -190,6 +229,7 @@ class Evaluation:
             preflight=checked.checks,
             sampling=dataclasses.asdict(options.sampling) | {"samples": options.samples},
             **self.facts,
+            grading=GRADING,
             gates_file={"path": str(self.gates.path), "digest": self.gates.digest},
             planned=planned.counts(),
             deselected=planned.deselected,
@@ -198,9 +238,11 @@ class Evaluation:
             versions=runs.versions(*VERSIONS_OF),
             git=runs.git_state(self.root),
         )
-        puzzles: dict[tuple[str, str], Puzzle] = {
-            (case.puzzle.set, case.puzzle.id): case.puzzle for case in planned.cases
-        }
+        # As the sets have them: of a mirrored copy the original, should it not be asked itself.
+        puzzles: dict[tuple[str, str], Puzzle] = {}
+        for case in sorted(planned.cases, key=lambda case: case.mirrored):
+            original = mirror(case.puzzle) if case.mirrored else case.puzzle
+            puzzles.setdefault((original.set, original.id), original)
         runs.write_puzzles(self.run.folder, puzzles.values())
         if self.run.folder.parent == self.root / "runs":
             runs.point_latest(self.run.folder)
@@ -214,28 +256,37 @@ class Evaluation:
             concurrency=options.concurrency,
             timeout=options.request_timeout,
         )
-        contexts = {task: endpoint.context_of(model) for task, model in self.models.items()}
+        against = self.against
+        contexts = {model.id: endpoint.context_of(model.id) for model in endpoint.models}
 
         async def ask(case: Case, request: Request) -> Completion:
-            model = self.models[case.task]
+            model = against.model_of(case) if case.asked_of else self.models[case.task]
             body = chat_body(
                 request,
                 model,
                 options.sampling,
                 sample=case.sample,
                 vllm=endpoint.is_vllm,
-                context=contexts[case.task],
+                context=contexts[model],
                 schema_by=checked.schema_by.get(model, "response_format"),
             )
             return await client.ask(body)
 
         def record(case: Case, turn: int, completion: Completion) -> None:
-            run.add_completion(case, turn, completion, self.models[case.task])
+            if case.asked_of:
+                against.record(case, turn, completion)
+            else:
+                run.add_completion(case, turn, completion, self.models[case.task])
 
         self._broker = Broker(
-            ask, self.tasks, concurrency=options.concurrency, record=record, close=client.close
+            ask,
+            self.tasks,
+            concurrency=options.concurrency,
+            record=record,
+            close=client.close,
+            of_baselines={name: asked.tasks for name, asked in against.asked.items()},
         )
-        self._broker.plan(self.plan.asked)
+        self._broker.plan(against.interleave(self.plan.asked))
 
     def keep(self, record: Record) -> None:
         """Keep a record, as it arrives from whoever judged the case."""
@@ -244,17 +295,50 @@ class Evaluation:
 
     def close(self, status: str, incidents: Incidents) -> list[GateResult]:
         """Judge the gates, write the last of the run, and stop the server. Safe to call twice."""
-        if self._broker is not None:
-            self._broker.close()
-        if self.run is not None and self._broker is not None and not self.results:
-            planned = self.plan.planned
-            self.results = judge_gates(self.gates, self.run.records, planned, incidents)
-            self.seconds = time.monotonic() - self._opened
-            self.run.close(
-                status,
-                verdict=overall(self.results).value,
-                gates=[dataclasses.asdict(result) for result in self.results],
-                seconds=round(self.seconds, 1),
-            )
+        broker, run = self._broker, self.run
+        if broker is not None and run is not None and not self.results:
+            if status == "finished":
+                for name in self.against.asked:
+                    broker.take_from(name, wait=True)
+            broker.close()
+            self.against.judge(status, lambda name: broker.take_from(name, wait=False))
+            self._judge(run, status, incidents)
+        elif broker is not None:
+            broker.close()
         self._stack.close()
         return self.results
+
+    def _judge(self, run: runs.Run, status: str, incidents: Incidents) -> None:
+        """Judge the gates, close the run, and bless it where that was asked for."""
+        planned = self.plan.planned
+        candidate = stored_run(run, planned.counts())
+        baselines = self.against.baselines(candidate, planned.tasks, self.against.answers())
+        self.results = judge_gates(self.gates, run.records, planned, incidents, baselines)
+        self.seconds = time.monotonic() - self._opened
+        run.close(
+            status,
+            verdict=overall(self.results).value,
+            gates=[dataclasses.asdict(result) for result in self.results],
+            baselines={each.name: dict(each.unfit) for each in baselines},
+            seconds=round(self.seconds, 1),
+        )
+        if self.options.bless is not None:
+            self.blessed = self._bless(run, baselines)
+
+    def _bless(self, run: runs.Run, baselines: Sequence[Baseline]) -> str:
+        """Keep the run as a baseline; returns what became of it, in words."""
+        place = place_of(self.options.bless or "")
+        assert place is not None
+        if (why := why_not_blessed(run.manifest["status"], self.results)) is not None:
+            return f"not blessed: {why}"
+        try:
+            compared = discordance_by_task(baselines[0], run.records) if baselines else {}
+            bless(
+                stored_run(run, self.plan.planned.counts()),
+                place,
+                tried=self.options.tried,
+                compared=compared,
+            )
+        except OSError as error:
+            return f"not blessed: {place} cannot be written: {error.strerror}"
+        return f"blessed as {place}"

@@ -7,7 +7,7 @@ serve spec; the shipped default, which is said aloud, because no adapter was tra
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Container, Iterable, Mapping
+from collections.abc import Container, Mapping
 from functools import cache
 from pathlib import Path
 
@@ -37,25 +37,30 @@ class Formats:
 
         :param asked: the tasks to speak of. One that brings its own prompts is asked in no format.
         """
-        own = {name for name, task in build_tasks(TaskSettings(questions={})).items() if not task.questions}
         tasks: dict[str, list[str]] = {}
-        for task, format in self.by_task.items():
-            if task in asked and task not in own:
-                tasks.setdefault(_below(format.name, root), []).append(task)
-        if len(tasks) == 1:
-            return [*tasks, *self._notes(*tasks.values())]
-        said = [f"{name} ({', '.join(each)})" for name, each in tasks.items()]
-        return [*said, *self._notes(*tasks.values())]
+        for task, format in self._asked_in(asked).items():
+            tasks.setdefault(_below(format.name, root), []).append(task)
+        one = len(tasks) == 1
+        said = [name if one else f"{name} ({', '.join(each)})" for name, each in tasks.items()]
+        return [*said, *self.notes(asked)]
 
-    def _notes(self, *tasks: Iterable[str]) -> list[str]:
-        """Which models are asked in no format of their own."""
-        asked = [task for each in tasks for task in each if not self.by_task[task].own]
-        strangers = sorted({self.models.get(task) or "the model" for task in asked})
+    def notes(self, asked: Container[str]) -> list[str]:
+        """What a person has to know: which models are asked in no format of their own."""
+        strange = [task for task, format in self._asked_in(asked).items() if not format.own]
+        strangers = sorted({self.models.get(task) or "the model" for task in strange})
         note = (
             f"no format is known for {', '.join(strangers)}: asked in the shipped default, which is not what "
             "it was trained on. Give --format, or make one from the training file: python -m evals adopt"
         )
         return [note] if strangers else []
+
+    def _asked_in(self, asked: Container[str]) -> Mapping[str, Format]:
+        tasks = build_tasks(TaskSettings(questions={}))
+        return {
+            name: format
+            for name, format in self.by_task.items()
+            if name in asked and name in tasks and tasks[name].questions
+        }
 
     def settings(self, options: Options) -> TaskSettings:
         """How tasks ask in this session."""

@@ -14,6 +14,7 @@ from evals.asking.body import Sampling
 from evals.harness.values import absolute, column_names, comma_separated, number, rating_band, seconds, whole
 from evals.puzzles.dialect import FIELDS
 from evals.puzzles.puzzle import Convention
+from evals.results.baseline_place import place_of
 from evals.tasks import task_names
 from evals.words import Constraint
 
@@ -24,6 +25,9 @@ Serving = Literal["local", "modal", "peft"]
 Device = Literal["auto", "cpu", "gpu"]
 Policy = Literal["gated", "strict"]
 Scope = Literal["quick", "full"]
+Inconclusive = Literal["pass", "fail"]
+RECHECKED = 100
+"""Cases of a stored baseline that are asked again, where its adapter is served."""
 PREFIX = "eighth_rank_"
 """In front of the names under which pytest keeps our options."""
 
@@ -236,6 +240,58 @@ class Options:
     gates: Annotated[Path, Flag("--gates", "gates to judge the run by", metavar="FILE", type=absolute)] = (
         SHIPPED_GATES
     )
+    baselines: Annotated[
+        tuple[str, ...],
+        Flag(
+            "--baseline",
+            "run to hold this one against: a blessed one's name, a .jsonl file or a run's folder; repeatable",
+            metavar="NAME|PATH",
+            action="append",
+        ),
+    ] = ()
+    baseline_model: Annotated[
+        str | None,
+        Flag(
+            "--baseline-model", "served model to ask the same cases, as a baseline of this run", metavar="ID"
+        ),
+    ] = None
+    recheck: Annotated[
+        int | None,
+        Flag(
+            "--recheck",
+            (
+                "ask N cases of a stored baseline's adapter again, where it is served, to see whether the "
+                f"baseline is stale (default: {RECHECKED}; 0: none)"
+            ),
+            metavar="N",
+            type=whole(0),
+        ),
+    ] = None
+    bless: Annotated[
+        str | None,
+        Flag(
+            "--bless",
+            "keep this run as a baseline in evals/baselines, or in a .jsonl file",
+            metavar="NAME|PATH",
+        ),
+    ] = None
+    tried: Annotated[
+        int,
+        Flag(
+            "--tried",
+            "with --bless: how many candidates this one was chosen from (default: 1)",
+            metavar="N",
+            type=whole(1),
+        ),
+    ] = 1
+    inconclusive: Annotated[
+        Inconclusive | None,
+        Flag(
+            "--inconclusive",
+            "exit status of a whole run where no gate failed and one is inconclusive: 0 or 1 (default: 6)",
+            choices=get_args(Inconclusive),
+        ),
+    ] = None
     format_of: Annotated[
         str | None,
         Flag(
@@ -282,12 +338,12 @@ def _route(value: str) -> tuple[str, str]:
 def add_options(parser: pytest.Parser) -> None:
     """Add every option under one heading of `pytest --help`."""
     group = parser.getgroup("eighth rank", "Eighth Rank: evaluation of chess LoRA adapters")
-    for name, (flag, default) in _flags().items():
+    for name, (flag, default) in flags().items():
         repeatable = flag.how.get("action") == "append"
         group.addoption(flag.flag, dest=PREFIX + name, default=[] if repeatable else default, **flag.how)
 
 
-def _flags() -> Mapping[str, tuple[Flag, Any]]:
+def flags() -> Mapping[str, tuple[Flag, Any]]:
     """Each field of `Options` with its flag and its default."""
     hints = get_type_hints(Options, include_extras=True)
     return {field.name: (hints[field.name].__metadata__[0], field.default) for field in fields(Options)}
@@ -308,7 +364,12 @@ def read_options(config: pytest.Config) -> Options:
 
 def conflict(options: Options) -> str | None:
     """What is asked for and cannot be had together, or would be ignored; None where all is well. Pure."""
-    return _conflict_of_models(options.models) or _conflict_of_serving(options) or _conflict_of_draw(options)
+    return (
+        _conflict_of_models(options.models)
+        or _conflict_of_serving(options)
+        or _conflict_of_draw(options)
+        or _conflict_of_baselines(options)
+    )
 
 
 def _conflict_of_models(models: tuple[str, ...]) -> str | None:
@@ -348,4 +409,14 @@ def _conflict_of_draw(options: Options) -> str | None:
         return f"{given} says how your own puzzle files are read: give --puzzles with it"
     if options.stratify and options.limit is None:
         return "--stratify says how --limit draws: give a --limit with it"
+    return None
+
+
+def _conflict_of_baselines(options: Options) -> str | None:
+    if options.bless is not None and place_of(options.bless) is None:
+        return f"--bless {options.bless}: give a name of letters, digits and '._@-', or a .jsonl file"
+    if options.tried > 1 and options.bless is None:
+        return "--tried is written into what --bless keeps: give a --bless with it"
+    if options.recheck is not None and not options.baselines:
+        return "--recheck asks a stored baseline's adapter again: give a --baseline with it"
     return None

@@ -64,24 +64,29 @@ def status_of(report: pytest.TestReport | pytest.CollectReport) -> Status | None
     return word, LETTERS[record.outcome], (word.upper(), {"red" if report.failed else "yellow": True})
 
 
-def gate_reports(result: GateResult, gates: Path, root: Path) -> list[pytest.TestReport]:
+def gate_reports(
+    result: GateResult, gates: Path, root: Path, excused: bool = False
+) -> list[pytest.TestReport]:
     """Reports of a gate as if it were a test: the terminal, JUnit XML and the exit status all take them.
 
     :param gates: the file that the gate stands in.
     :param root: the folder that node ids are relative to.
+    :param excused: an inconclusive gate is skipped instead of failed.
     """
     name = f"gate[{result.name}]"
     file = gates.relative_to(root).as_posix() if gates.is_relative_to(root) else gates.as_posix()
     passed = result.verdict == "PASS"
+    skipped = excused and result.verdict == "INCONCLUSIVE"
     sentence = printable(result.sentence, 2000)
+    why: Any = f"{result.verdict.value}: {sentence}"
 
     def phase(when: Any, failed: bool) -> pytest.TestReport:
         return pytest.TestReport(
             nodeid=f"{file}::{name}",
             location=(file, None, name),
             keywords={},
-            outcome="failed" if failed else "passed",
-            longrepr=f"{result.verdict.value}: {sentence}" if failed else None,
+            outcome=("skipped" if skipped else "failed") if failed else "passed",
+            longrepr=((file, 0, why) if skipped else why) if failed else None,
             when=when,
             user_properties=[(GATE, result.verdict.value), ("gate_sentence", sentence)],
         )

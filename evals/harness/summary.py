@@ -55,6 +55,8 @@ def write_summary(
     for line in [
         *(f"puzzles  {note}" for note in notes),
         *(f"warning  {warning}" for warning in evaluation.warnings),
+        *(f"baseline {line}" for line in evaluation.against.lines),
+        *([f"bless    {evaluation.blessed}"] if evaluation.blessed else []),
     ]:
         write(line)
     write(f"run      {evaluation.run.folder} ({evaluation.seconds:.0f} s)")

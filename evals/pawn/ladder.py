@@ -16,7 +16,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from evals.results.comparison import check_comparable, compare, pairs_by_set
+from evals.results.comparable import check_comparable
+from evals.results.comparison import compare, pairs_by_set
 from evals.results.run import now
 from evals.results.stored_run import StoredRun, read_run
 from evals.statistics.relative import two_sided

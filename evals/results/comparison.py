@@ -1,16 +1,18 @@
 """Two runs over the same puzzles, case by case: where the candidate gained, where it lost, whether it shows.
 
-    python -m evals compare BASELINE CANDIDATE
+    python -m evals compare BASELINE CANDIDATE [--margin M | --better] [--flips N]
 
-Only what was asked the same way can be compared: the same positions, prompts, schemas and sampling. Samples
-and mirrored copies of a position are one unit (`evals.statistics.paired`).
+Samples and mirrored copies of a position are one unit (`evals.statistics.paired`).
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from typing import cast
+from collections.abc import Iterator, Sequence
 
+from evals.results.comparable import check_comparable
+from evals.results.gates import GateResult, hold, result_of
+from evals.results.gates_file import Gate
+from evals.results.relative_gates import Baseline, judge_against, judge_slices, points, slices_of
 from evals.results.report import align
 from evals.results.stored_run import StoredRun
 from evals.statistics.paired import Paired, difference_interval, mcnemar
@@ -18,56 +20,8 @@ from evals.statistics.relative import two_sided
 from evals.words import Record
 from serve.printable import printable
 
-SAME = ("asking", "sampling")
-"""What of two manifests has to be equal, beside the cases themselves."""
-
-
-class CompareError(Exception):
-    """Two runs that cannot be compared; says why."""
-
-
-def check_comparable(baseline: StoredRun, candidate: StoredRun) -> None:
-    """Refuse what would compare two questions instead of two models, or half of an answer.
-
-    :raises CompareError: the runs differ in positions, prompts, schemas or sampling, or one is not complete.
-    """
-    for run in (baseline, candidate):
-        _check_complete(run)
-    for name in SAME:
-        if baseline.manifest[name] != candidate.manifest[name]:
-            raise CompareError(f"the runs differ in {name!r} (see run.json): ask both in the same way")
-    if different := len(baseline.records.keys() ^ candidate.records.keys()):
-        raise CompareError(f"the runs differ in {different} cases: use the same puzzles, --limit and --seed")
-    moved = [
-        key for key, each in candidate.records.items() if each.position != baseline.records[key].position
-    ]
-    if moved:
-        raise CompareError(f"the runs differ in the position of {printable(moved[0])}: use the same puzzles")
-    digests = {_digest(baseline), _digest(candidate)} - {None}
-    if len(digests) > 1:
-        raise CompareError(
-            "the runs differ in their puzzles (their digest in run.json): use the same puzzles"
-        )
-
-
-def _check_complete(run: StoredRun) -> None:
-    status = printable(str(run.manifest.get("status")))
-    if status != "finished":
-        raise CompareError(f"the run {run.name} is '{status}', not finished: run it again")
-    if not run.records or run.unjudged:
-        of = len(run.records) + run.unjudged
-        raise CompareError(f"only {len(run.records)} of {of} cases of {run.name} are judged: run it again")
-    if unanswered := sum(not record.answered for record in run.records.values()):
-        raise CompareError(f"{unanswered} cases of {run.name} are unanswered: run it again")
-    for name in SAME:
-        if name not in run.manifest:
-            raise CompareError(f"run.json of {run.name} does not say {name!r}: run it again")
-
-
-def _digest(run: StoredRun) -> object:
-    """The digest of the run's puzzles, where its manifest has one: it also covers the solutions."""
-    puzzles = run.manifest.get("puzzles")
-    return cast(Mapping[str, object], puzzles).get("digest") if isinstance(puzzles, Mapping) else None
+MARGIN = 0.05
+"""By how much a candidate may be worse unless said otherwise: what the shipped sets can decide."""
 
 
 def pairs_by_set(baseline: StoredRun, candidate: StoredRun) -> Iterator[tuple[str, str, Paired]]:
@@ -90,7 +44,7 @@ def compare(baseline: StoredRun, candidate: StoredRun) -> list[str]:
 
     :raises CompareError: the runs cannot be compared.
     """
-    check_comparable(baseline, candidate)
+    notes = check_comparable(baseline, candidate)
     header = ["task", "set", "cases", "positions", "baseline", "candidate", "gained", "lost"]
     rows = [[*header, "difference (95% interval)", "p", "mid-p"]]
     for task, name, pairs in pairs_by_set(baseline, candidate):
@@ -110,4 +64,56 @@ def compare(baseline: StoredRun, candidate: StoredRun) -> list[str]:
                 f"{mcnemar(pairs).mid_p:.2g}" if pairs.single else "-",
             ]
         )
-    return [f"baseline   {baseline.models}", f"candidate  {candidate.models}", "", *align(rows, left=2)]
+    names = [f"baseline   {baseline.models}", f"candidate  {candidate.models}"]
+    return [*names, *(f"note       {note}" for note in notes), "", *align(rows, left=2)]
+
+
+def slice_lines(baseline: StoredRun, candidate: StoredRun) -> list[str]:
+    """The comparison by rating band, theme and skill: the difference, its p among all of them, and which drop
+    could have been noticed. Both runs have the same cases.
+    """
+    rows = [["slice", "positions", "difference", "p of a drop", "could notice"]]
+    for name, each in sorted(slices_of(_pairs(baseline, candidate)).items()):
+        difference, noticeable = points(each.difference), f"{100 * each.noticeable:.0f} points"
+        shown = f"{each.p:.2g}" + (" worse" if each.worse else "")
+        rows.append([printable(name, 80), str(each.positions), difference, shown, noticeable])
+    return align(rows, left=1)
+
+
+def flip_lines(baseline: StoredRun, candidate: StoredRun, most: int) -> list[str]:
+    """Cases that one of the two solved and the other did not, at most so many each way."""
+    lines: list[str] = []
+    for word, gained in (("gained", True), ("lost", False)):
+        flips = [
+            (ours, theirs)
+            for ours, theirs in _pairs(baseline, candidate)
+            if ours.solved is gained and theirs.solved is not gained
+        ]
+        for ours, theirs in flips[:most]:
+            lines.append(f"{word:<6}  {printable(ours.case, 120)}  {_played(theirs)} -> {_played(ours)}")
+        if (more := len(flips) - most) > 0:
+            lines.append(f"{word:<6}  {more} more" if most else f"{word:<6}  {more}")
+    return lines
+
+
+def judge(baseline: StoredRun, candidate: StoredRun, margin: float | None) -> list[GateResult]:
+    """A gate for each task, and the alarms over the slices. Both runs have the same cases.
+
+    :param margin: the candidate is not worse by so much; None asks whether it is better.
+    """
+    claim = {"better": True} if margin is None else {"not_worse_than": margin}
+    tasks = sorted({record.task for record in candidate.records.values()})
+    gates = [Gate.model_validate({"name": task, "task": task, **claim}) for task in tasks]
+    against = Baseline("the baseline", baseline.records)
+    records = list(candidate.records.values())
+    results = [result_of(gate.name, judge_against(gate, [against], records)) for gate in gates]
+    held = hold(results, {gate.name: gate.confidence for gate in gates})
+    return [*held, result_of("slices", judge_slices(against, records))]
+
+
+def _pairs(baseline: StoredRun, candidate: StoredRun) -> Sequence[tuple[Record, Record]]:
+    return [(candidate.records[key], baseline.records[key]) for key in sorted(baseline.records)]
+
+
+def _played(record: Record) -> str:
+    return f"{record.outcome} {printable(record.move or '-', 20)}"

@@ -4,6 +4,9 @@ A gate on a rate passes when the rate's confidence bounds are on the right side 
 when they are on the wrong side, and is inconclusive where the threshold lies between them. Cases of one
 position (samples, mirrored copies, board skills) are weighed together (`evals.statistics.clustered`).
 
+Gates against a baseline are in `relative_gates`. Where several gates are judged at once, a FAIL has to stand
+up to their number (Holm's method); a PASS needs no correction, because only all of them promote.
+
 A run that is not complete passes nothing, and fails only what the missing cases could not turn. A gate whose
 task was not asked is inconclusive. So a run that judged no gate never promotes.
 """
@@ -17,7 +20,9 @@ from dataclasses import dataclass, field, replace
 from functools import cache
 
 from evals.results.gates_file import Gate, GatesFile
-from evals.statistics.clustered import rate_bounds
+from evals.results.relative_gates import Baseline, Finding, judge_against, judge_slices
+from evals.statistics.clustered import p_above, p_below, rate_bounds
+from evals.statistics.multiplicity import Decided, hold_failures
 from evals.statistics.rates import Decision, RateBounds, lower_bound, upper_bound
 from evals.words import Case, Outcome, Record, Verdict
 from serve.printable import printable
@@ -69,15 +74,24 @@ class GateResult:
     cases: int = 0
     judged: bool = True
     """False where the gate's task was not asked."""
+    p_fail: float | None = None
+    """How likely evidence so bad is where the gate's claim is true; None where there is none."""
 
 
 NO_ANSWER = Verdict(Outcome.UNANSWERED)
 
 
 def judge_gates(
-    gates: GatesFile, records: Sequence[Record], planned: Planned, incidents: Incidents
+    gates: GatesFile,
+    records: Sequence[Record],
+    planned: Planned,
+    incidents: Incidents,
+    baselines: Sequence[Baseline] = (),
 ) -> list[GateResult]:
-    """Judge the run itself (`complete`, and what happened), then every gate of the file."""
+    """Judge the run itself (`complete`, and what happened), then every gate of the file.
+
+    :param baselines: the first is the one that gates mean which name none; its slices are watched as well.
+    """
     judged = {record.case: record for record in records}
     complete = judge_complete(judged, planned, incidents.flaws)
     results = [complete, *judge_incidents(incidents)]
@@ -90,20 +104,56 @@ def judge_gates(
         cases = {case.key: case for case in planned.cases}
         return [judged.get(key) or Record.of(case, NO_ANSWER) for key, case in cases.items()]
 
+    answered = [record for record in judged.values() if record.answered]
+    own: list[GateResult] = []
     for gate in gates.gates:
         if gate.task not in planned.tasks:
-            results.append(_not_asked(gate, planned))
+            own.append(_not_asked(gate, planned))
             continue
-        result = judge_gate(gate, [record for record in judged.values() if record.answered])
-        if complete.verdict is Decision.PASS or result.verdict is Decision.INCONCLUSIVE:
-            results.append(result)
-        elif result.verdict is Decision.PASS:
-            results.append(_undecided(result, "the run is not complete"))
-        elif fails_anyway(gate, every_case(), planned.deselected.get(gate.task, 0)):
-            results.append(result)
+        if gate.relative:
+            result = result_of(gate.name, judge_against(gate, baselines, answered))
         else:
-            results.append(_undecided(result, "the cases that are missing could turn it"))
+            result = judge_gate(gate, answered)
+        if complete.verdict is Decision.PASS or result.verdict is Decision.INCONCLUSIVE:
+            own.append(result)
+        elif result.verdict is Decision.PASS:
+            own.append(_undecided(result, "the run is not complete"))
+        elif not gate.relative and fails_anyway(gate, every_case(), planned.deselected.get(gate.task, 0)):
+            own.append(result)
+        else:
+            own.append(_undecided(result, "the cases that are missing could turn it"))
+    results += hold(own, {gate.name: gate.confidence for gate in gates.gates})
+    if baselines:
+        slices = result_of("slices", judge_slices(baselines[0], answered))
+        whole = complete.verdict is Decision.PASS or slices.verdict is Decision.INCONCLUSIVE
+        results.append(slices if whole else _undecided(slices, "the run is not complete"))
     return results
+
+
+def hold(results: Sequence[GateResult], confidences: Mapping[str, float]) -> list[GateResult]:
+    """The results, where a FAIL that does not stand up to the number of gates is inconclusive.
+
+    :param confidences: of each gate, by its name.
+    """
+    known = {
+        each.name: Decided(each.verdict, each.p_fail, confidences[each.name])
+        for each in results
+        if each.p_fail is not None
+    }
+    held = hold_failures(known)
+    return [
+        result
+        if held.get(result.name, result.verdict) is result.verdict
+        else _undecided(
+            result, f"as one of {len(known)} gates it may have failed by chance (Holm's correction)"
+        )
+        for result in results
+    ]
+
+
+def result_of(name: str, found: Finding) -> GateResult:
+    """What a gate against a baseline found, under its name."""
+    return GateResult(name, found.verdict, found.sentence, found.seen, found.cases, p_fail=found.p_fail)
 
 
 def judge_complete(judged: Mapping[str, Record], planned: Planned, flaws: Sequence[str] = ()) -> GateResult:
@@ -166,7 +216,7 @@ def judge_gate(gate: Gate, records: Sequence[Record]) -> GateResult:
         f"{title} must be {gate.threshold}; seen {seen / len(cases):.1%} ({seen} of {on}), "
         f"so {bound} at {100 * gate.confidence:g}% confidence"
     )
-    result = GateResult(gate.name, verdict, sentence, seen, len(cases))
+    result = GateResult(gate.name, verdict, sentence, seen, len(cases), p_fail=_p_fail(gate, positions))
     other = _decide(gate, rate_bounds(by_position(cases, gate.may_have), gate.confidence))
     if verdict in (Decision.INCONCLUSIVE, other):
         return result
@@ -208,6 +258,19 @@ def _decide(gate: Gate, bounds: RateBounds) -> Decision:
         return bounds.at_most(gate.at_most)
     assert gate.at_least is not None
     return bounds.at_least(gate.at_least)
+
+
+def _p_fail(gate: Gate, positions: Sequence[tuple[int, int]]) -> float:
+    """How likely so bad a rate is where the gate's claim is just true."""
+    seen, cases = map(sum, zip(*positions, strict=True))
+    if gate.at_most is not None:
+        if gate.at_most in (0, 1):
+            return 1.0 if gate.at_most or not seen else 0.0
+        return p_above(positions, gate.at_most, gate.confidence)
+    assert gate.at_least is not None
+    if gate.at_least in (0, 1):
+        return 0.0 if gate.at_least and seen < cases else 1.0
+    return p_below(positions, gate.at_least, gate.confidence)
 
 
 def _not_asked(gate: Gate, planned: Planned) -> GateResult:

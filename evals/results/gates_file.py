@@ -6,9 +6,15 @@ models = ["pawn*"]              # optional: the models that the thresholds were 
 name = "solved"
 task = "move"
 rate = "solved"                 # well_formed, legal, solved, or checks.<a check of the task>
-at_least = 0.40                 # or at_most
+at_least = 0.40                 # or at_most; or, against a baseline, one of the two below
 confidence = 0.95               # optional
 where = { themes = ["mateIn1"], ratings = [1200, 1600] }      # optional; also sets, variants
+
+[[gate]]
+name = "not-worse"
+task = "move"                   # its rate is `solved` unless another is given
+not_worse_than = 0.05           # not worse than the baseline by five points; or better = true
+baseline = "production"         # optional: which one, where several are given (the first)
 """
 
 from __future__ import annotations
@@ -23,7 +29,7 @@ from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field, StrictFloat, StrictInt, ValidationError
 
-from evals.results.gate_errors import WrongError, explain, line_of, meant, not_wanted, one_of, quoted
+from evals.results.gate_errors import WANTED, WrongError, explain, line_of, meant, not_wanted, one_of, quoted
 from evals.words import Outcome, Record
 from serve.printable import printable
 
@@ -37,10 +43,11 @@ RATES: Mapping[str, Callable[[Record], bool]] = {
 }
 """Rates by outcome. `checks.<name>` is the share of cases where a named check is true."""
 
-OWN_GATES = ("complete", "tests", "errors", "undecided", "gates")
+OWN_GATES = ("complete", "tests", "errors", "undecided", "gates", "slices")
 """Names of the gates that every run has; a file cannot use them."""
 
 Share = Annotated[StrictFloat, Field(ge=0, le=1)]
+Margin = Annotated[StrictFloat, Field(gt=0, lt=1)]
 Names = tuple[str, ...]
 
 
@@ -73,15 +80,26 @@ class Where(Table):
 
 
 class Gate(Table):
-    """One gate: this rate of this task's cases is at least, or at most, so high, at this confidence."""
+    """One gate: what is claimed of this rate of this task's cases, and at which confidence.
+
+    Either how high it is, or how it compares with the baseline's on the same cases.
+    """
 
     name: str = Field(pattern=r"^[A-Za-z0-9_.-]+$", max_length=80)
     task: str
-    rate: str
+    rate: str = "solved"
     at_least: Share | None = None
     at_most: Share | None = None
+    not_worse_than: Margin | None = None
+    better: Annotated[bool, Field(strict=True)] | None = None
+    baseline: str | None = Field(default=None, min_length=1)
     confidence: StrictFloat = Field(default=0.95, gt=0.5, lt=1)
     where: Where = Where()
+
+    @property
+    def relative(self) -> bool:
+        """True where the gate compares the candidate with a baseline."""
+        return self.not_worse_than is not None or self.better is not None
 
     @property
     def threshold(self) -> str:
@@ -115,6 +133,10 @@ class File(Table):
     models: Names = ()
     gate: tuple[Gate, ...] = ()
 
+
+CLAIMS = ("at_least", "at_most", "not_worse_than", "better")
+"""What a gate can claim; each claims one of these."""
+WANTED_CLAIM = f"one of {', '.join(CLAIMS)}"
 
 KEYS = {"": File.model_fields, "gate": Gate.model_fields, "where": Where.model_fields}
 
@@ -187,12 +209,26 @@ def _check_gates(gates: Sequence[Gate], checks: Mapping[str, Mapping[str, type]]
             raise WrongError((*place, "task"), f"no task {quoted(gate.task)}; {meant(gate.task, checks)}")
         if wrong := _wrong_rate(gate, checks[gate.task]):
             raise WrongError((*place, "rate"), wrong)
-        if (gate.at_least is None) == (gate.at_most is None):
-            both = "both" if gate.at_least is not None else "neither"
-            raise WrongError(place, f"gate {gate.name!r} has {both} of at_least and at_most: give one")
+        _check_claim(gate, place)
         ratings = gate.where.ratings
         if ratings and ratings[0] > ratings[1]:
             raise WrongError((*place, "where", "ratings"), not_wanted("ratings", list(ratings)))
+
+
+def _check_claim(gate: Gate, place: tuple[str, int]) -> None:
+    claims = [claim for claim in CLAIMS if getattr(gate, claim) is not None]
+    if len(claims) != 1:
+        made = (
+            f"has {' and '.join(claims)}: give one" if claims else f"claims nothing: give it {WANTED_CLAIM}"
+        )
+        raise WrongError(place, f"gate {gate.name!r} {made}")
+    if gate.better is False:
+        raise WrongError((*place, "better"), not_wanted("better", False))
+    if not gate.relative and "rate" not in gate.model_fields_set:
+        raise WrongError(place, f"a gate has no rate: give it {WANTED['rate']}")
+    if gate.baseline is not None and not gate.relative:
+        only = "only not_worse_than and better compare with one"
+        raise WrongError((*place, "baseline"), f"baseline = {quoted(gate.baseline)}: {only}")
 
 
 def _wrong_rate(gate: Gate, checks: Mapping[str, type]) -> str | None:

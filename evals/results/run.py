@@ -96,6 +96,10 @@ class Run:
         draft.write_text(text + "\n", encoding="utf-8")
         draft.replace(self.folder / "run.json")
 
+    def read_back(self) -> dict[str, Any]:
+        """The manifest as a reader of run.json gets it."""
+        return json.loads(json.dumps(strict(self.manifest)))
+
     def close(self, status: str, **facts: Any) -> None:
         """Write the last manifest with the counts of each task's outcomes, and close the files.
 
@@ -161,11 +165,13 @@ def point_latest(folder: Path) -> None:
 
 
 def write_puzzles(folder: Path, puzzles: Iterable[Puzzle]) -> None:
-    """Keep the asked puzzles as `puzzles.csv`, Lichess columns after the set's name."""
+    """Keep the asked puzzles as `puzzles.csv`: set, whose position FEN is, then the Lichess columns."""
     with (folder / "puzzles.csv").open("w", newline="", encoding="utf-8") as file:
-        writer = csv.DictWriter(file, ["Set", *COLUMNS], lineterminator="\n")
+        writer = csv.DictWriter(file, ["Set", "Convention", *COLUMNS], lineterminator="\n")
         writer.writeheader()
-        writer.writerows({"Set": puzzle.set, **puzzle.to_row()} for puzzle in puzzles)
+        writer.writerows(
+            {"Set": puzzle.set, "Convention": puzzle.convention, **puzzle.to_row()} for puzzle in puzzles
+        )
 
 
 def versions(*packages: str) -> Mapping[str, str | None]:

@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from pydantic import BaseModel, ValidationError
 
@@ -45,13 +45,28 @@ class StoredRun:
         return max(0, sum(self.planned.values()) - len(self.records))
 
 
+def mapping_of(value: object) -> Mapping[str, Any]:
+    """What of a manifest should be a table; an empty one where it is none."""
+    return cast("Mapping[str, Any]", value) if isinstance(value, Mapping) else {}
+
+
+def model_ids(manifest: Mapping[str, Any]) -> Mapping[str, str]:
+    """The served model that each task was asked of, as far as a manifest says so."""
+    try:
+        models = _Models.model_validate(manifest).models
+    except ValidationError:
+        return {}
+    return {task: model.id for task, model in models.items()}
+
+
 def read_run(folder: Path) -> StoredRun:
     """Read a run's manifest and records, whatever its status.
 
     :raises RunError: a file is not there or damaged.
     """
     manifest, planned = _read_manifest(folder / "run.json")
-    return StoredRun(folder, manifest, _read_records(folder / "verdicts.jsonl"), planned)
+    path = folder / "verdicts.jsonl"
+    return StoredRun(folder, manifest, records_of(_read(path), path, first=1), planned)
 
 
 def _read(path: Path) -> bytes:
@@ -60,6 +75,14 @@ def _read(path: Path) -> bytes:
     except OSError as error:
         folder = printable(str(path.parent))
         raise RunError(f"{folder} is not a run: {path.name} cannot be read: {error.strerror}") from error
+
+
+class _Model(BaseModel):
+    id: str
+
+
+class _Models(BaseModel):
+    models: dict[str, _Model] = {}
 
 
 class _Plan(BaseModel):
@@ -79,10 +102,15 @@ def _read_manifest(path: Path) -> tuple[Mapping[str, Any], Mapping[str, int]]:
         raise RunError(f"{printable(str(path))} is not JSON: {printable(str(error))}") from error
 
 
-def _read_records(path: Path) -> Mapping[str, Record]:
+def records_of(content: bytes, path: Path, first: int) -> Mapping[str, Record]:
+    """Records by case from lines of JSON.
+
+    :param first: the number of the first line in the file.
+    :raises RunError: a line is no record, or the second one of its case.
+    """
     records: dict[str, Record] = {}
     # Lines end in \n alone: other characters that end a line for Python may stand in a record.
-    for number, line in enumerate(_read(path).removesuffix(b"\n").split(b"\n"), start=1):
+    for number, line in enumerate(content.removesuffix(b"\n").split(b"\n"), start=first):
         where = f"{printable(str(path))}:{number}"
         if not line:
             continue

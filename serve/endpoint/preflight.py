@@ -190,7 +190,7 @@ def _canary(ask: _Asker, model: ServedModel, fields: Mapping[str, object], think
             facts,
         )
     seen = printable(content or reasoning, 80)
-    advice = f"Start vLLM with --structured-outputs-config.backend xgrammar ({HOW})"
+    advice = f"Start vLLM with --structured-outputs-config.backend guidance ({HOW})"
     if not content.strip():
         advice += " and --structured-outputs-config.disable_any_whitespace true"
     return Check("schema", "fail", f"not enforced by {by}: got {seen!r}. {advice}", facts)
