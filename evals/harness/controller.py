@@ -88,6 +88,7 @@ class Controller(Participant):
         """Which gates the session is judged by, and in which formats it asks."""
         if not leads_into_suites(self.config):
             return []
+        _ = self.evaluation  # says what the user got wrong, before the tasks are built of it
         self._header_said = True
         return self._header(self.builder.tasks)
 
