@@ -38,9 +38,9 @@ class Parser(argparse.ArgumentParser):
         self.exit(2, f"{self.prog}: {printable(message)}; see {self.prog} --help\n")
 
 
-def diff_format(before: str, after: str, root: Path = SNAPSHOTS) -> int:
+def diff_format(before: str, after: str, *roots: Path) -> int:
     """Print what changed between two stored formats. Returns 1 if anything did, else 0, as diff does."""
-    lines = diff_formats(stored_format(before, root), stored_format(after, root))
+    lines = diff_formats(stored_format(before, *roots), stored_format(after, *roots))
     same = f"{before} and {after} have the same format"
     said = [f"--- {before}", f"+++ {after}", *lines] if lines else [same]
     print("\n".join(map(printable, said)))
@@ -113,7 +113,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     diff.add_argument("before", metavar="MODEL_A")
     diff.add_argument("after", metavar="MODEL_B")
     diff.add_argument(
-        "--snapshots", type=Path, default=SNAPSHOTS, help="folder with a folder per model version"
+        "--snapshots",
+        type=Path,
+        help="folder with a folder per model version (default: here, then what is shipped)",
     )
     paired = commands.add_parser("compare", help="compare two runs over the same puzzles, case by case")
     paired.add_argument(
@@ -147,7 +149,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
             return compare_runs(options.baseline, options.candidate, margin, options.flips)
         if options.command == "replay":
             return replay_stored(options.run, rest)
-        return diff_format(options.before, options.after, options.snapshots)
+        here = Path(SNAPSHOTS.name), SNAPSHOTS
+        return diff_format(
+            options.before, options.after, *([options.snapshots] if options.snapshots else here)
+        )
     except (AdoptError, RunError, CompareError, OSError) as error:
         print(f"python -m evals: {error}", file=sys.stderr)
         return 2

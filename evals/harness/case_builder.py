@@ -105,8 +105,15 @@ def case_of(item: pytest.Item) -> Case | None:
 
 def leads_into_suites(config: pytest.Config) -> bool:
     """True where the command line leads into the suites of this package."""
+    package = SUITES.name
     for argument in config.args:
-        path = (config.invocation_params.dir / argument.split("::")[0]).resolve()
-        if path == SUITES or SUITES in path.parents or path in SUITES.parents:
+        name = argument.split("::")[0]
+        if config.option.pyargs and name.partition(".")[0] == package:
+            return True
+        path = (config.invocation_params.dir / name).resolve()
+        if path == SUITES or SUITES in path.parents:
+            return True
+        # pytest does not look for tests in a virtual environment that lies in the user's folder.
+        if path in SUITES.parents and "site-packages" not in SUITES.relative_to(path).parts:
             return True
     return False

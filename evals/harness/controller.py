@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import signal
 import threading
-from collections.abc import Generator, Mapping, Sequence
+from collections.abc import Container, Generator, Mapping, Sequence
 from types import FrameType
 from typing import Any
 
@@ -26,6 +26,7 @@ from evals.results.exit_status import is_whole, status_of
 from evals.results.gates import Incidents
 from evals.results.gates_file import GateError, load_gates
 from evals.results.stored_run import RunError
+from evals.tasks import task_names
 from evals.tasks.gold import GoldError
 from evals.words import Case, Outcome
 from serve.errors import ServeError
@@ -40,6 +41,8 @@ class Controller(Participant):
         self._evaluation: Evaluation | None = None
         self._relay: Relay | None = None
         self._reported = Reported()
+        self._joined: list[Selection] = []
+        self._header_said = False
         self._joining = threading.Lock()
         self._sigterm: Any = None
         if threading.current_thread() is threading.main_thread():
@@ -85,10 +88,16 @@ class Controller(Participant):
         """Which gates the session is judged by, and in which formats it asks."""
         if not leads_into_suites(self.config):
             return []
+        _ = self.evaluation  # says what the user got wrong, before the tasks are built of it
+        self._header_said = True
+        return self._header(self.builder.tasks)
+
+    def _header(self, asked: Container[str]) -> list[str]:
         gates = self.evaluation.gates
+        formats = self.formats.value.lines(self.config.rootpath, asked)
         return [
             f"gates: {printable(str(gates.path))} ({len(gates.gates)}, digest {gates.digest})",
-            *(f"format: {printable(line)}" for line in self.formats.value.lines(self.config.rootpath)),
+            *(f"format: {printable(line)}" for line in formats),
             *self.evaluation.against.header(),
         ]
 
@@ -100,26 +109,26 @@ class Controller(Participant):
 
     @pytest.hookimpl(optionalhook=True)
     def pytest_configure_node(self, node: Any) -> None:
-        """Tell an xdist worker where the relay listens and where puzzles and formats are."""
+        """Tell an xdist worker where the relay listens, where puzzles and formats are, and which tasks."""
         if self._relay is None:
             self._relay = Relay(self._join, lambda: self.evaluation)
-        puzzles = formats = ""
-        if leads_into_suites(self.config):
-            _ = self.evaluation
-            puzzles = str(self.drawing.leave_in(self._relay.folder))
-            formats = str(self.formats.leave_in(self._relay.folder))
+            if leads_into_suites(self.config):
+                _ = self.evaluation
+            self.drawing.share_in(self._relay.folder)
+            self.formats.share_in(self._relay.folder)
         node.workerinput[INPUT] = {
             "address": self._relay.address,
             "key": self._relay.key,
-            "puzzles": puzzles,
-            "formats": formats,
+            "folder": str(self._relay.folder),
+            "tasks": task_names(),
         }
 
     # plan
 
     def _join(self, cases: Sequence[Case], deselected: Mapping[str, int]) -> None:
+        # On a thread of the relay: what the user got wrong is raised by `open`, on pytest's own.
         with self._joining:
-            self.evaluation.plan.add(Selection(tuple(cases), deselected))
+            self._joined.append(Selection(tuple(cases), deselected))
 
     # open
 
@@ -134,9 +143,14 @@ class Controller(Participant):
 
         :raises pytest.UsageError: there is no server to ask, no engine, or no place for the run.
         """
-        if self._evaluation is None:
+        with self._joining:
+            joined, self._joined = self._joined, []
+        if self._evaluation is None and not joined:
             return
-        if not self._evaluation.plan.cases:
+        for selection in joined:
+            self.evaluation.plan.add(selection)
+        evaluation = self.evaluation
+        if not evaluation.plan.cases:
             if self.builder.left_out and leads_into_suites(self.config):
                 reasons = "; ".join(dict.fromkeys(self.builder.left_out.values()))
                 raise usage_error(f"there is nothing to ask: {reasons}")
@@ -144,7 +158,11 @@ class Controller(Participant):
         try:
             if self.options.engine:
                 open_engine(self.options.engine).close()
-            self._evaluation.open()
+            if not self._header_said:
+                self._header_said = True
+                for line in self._header(evaluation.plan.planned.tasks):
+                    self._say(line)
+            evaluation.open()
         except (GoldError, ServeError, EngineError, OSError) as error:
             raise usage_error(error) from error
 
@@ -156,7 +174,7 @@ class Controller(Participant):
         if session.items and not session.testsfailed:
             self.selection = self.builder.select(session.items)
             if self.selection.cases:
-                self.evaluation.plan.add(self.selection)
+                self._join(self.selection.cases, self.selection.deselected)
             self.open()
         status = "interrupted"
         try:

@@ -233,7 +233,7 @@ class Evaluation:
 
     def _warn(self) -> None:
         asked = {model for task, model in self.models.items() if task not in self.plan.not_asked}
-        self.warnings = [*self.formats.notes, *self.gates.warnings_for(asked)]
+        self.warnings = [*self.formats.notes(self.plan.planned.tasks), *self.gates.warnings_for(asked)]
         for warning in self.warnings:
             self.say(f"warning: {warning}")
 

@@ -7,7 +7,7 @@ serve spec; the shipped default, which is said aloud, because no adapter was tra
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from functools import cache
 from pathlib import Path
 
@@ -27,30 +27,49 @@ FORMAT_ERRORS = (FormatError, PlaceholderError, ServeError)
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Formats:
-    """The format of each task, with the model that it belongs to."""
+    """The format of each task, and the model that it is asked of, as far as that is known."""
 
     by_task: Mapping[str, Format]
-    notes: tuple[str, ...] = ()
-    """What a person has to know: a task that is asked in no format of its model's own."""
+    models: Mapping[str, str | None] = dataclasses.field(default_factory=dict[str, str | None])
 
-    def lines(self, root: Path) -> list[str]:
-        """For the header: each format with the tasks that are asked in it, and what a person has to know."""
+    def lines(self, root: Path, asked: Container[str]) -> list[str]:
+        """For the header: each format with the tasks that are asked in it, and what a person has to know.
+
+        :param asked: the tasks to speak of. One that brings its own prompts is asked in no format.
+        """
         tasks: dict[str, list[str]] = {}
-        for task, format in self.by_task.items():
-            if not is_gated(task):
-                continue
+        for task, format in self._asked_in(asked).items():
             tasks.setdefault(_below(format.name, root), []).append(task)
-        if len(tasks) == 1:
-            return [*tasks, *self.notes]
-        return [*(f"{name} ({', '.join(asked)})" for name, asked in tasks.items()), *self.notes]
+        one = len(tasks) == 1
+        said = [name if one else f"{name} ({', '.join(each)})" for name, each in tasks.items()]
+        return [*said, *self.notes(asked)]
+
+    def notes(self, asked: Container[str]) -> list[str]:
+        """What a person has to know: which models are asked in no format of their own."""
+        strange = [task for task, format in self._asked_in(asked).items() if not format.own]
+        strangers = sorted({self.models.get(task) or "the model" for task in strange})
+        note = (
+            f"no format is known for {', '.join(strangers)}: asked in the shipped default, which is not what "
+            "it was trained on. Give --format, or make one from the training file: python -m evals adopt"
+        )
+        return [note] if strangers else []
+
+    def _asked_in(self, asked: Container[str]) -> Mapping[str, Format]:
+        tasks = build_tasks(TaskSettings(questions={}))
+        return {
+            name: format
+            for name, format in self.by_task.items()
+            if name in asked and name in tasks and tasks[name].questions and is_gated(name)
+        }
 
     def settings(self, options: Options) -> TaskSettings:
         """How tasks ask in this session."""
         tasks = build_tasks(TaskSettings(questions={}))
         questions: dict[str, Question] = {}
         for name, task in tasks.items():
-            if not is_gated(name):
-                continue  # it asks another task's question, and of that task's model
+            # One registered later is asked nowhere; one without gates asks another task's question.
+            if name not in self.by_task or not is_gated(name):
+                continue
             found = self.by_task[name].questions
             asked = task.questions if name != "play" else ("play", *task.questions)
             questions |= {each: found[each] for each in asked if each in found and each not in questions}
@@ -61,7 +80,7 @@ class Formats:
         return {
             name: f"the format {self._of(name, absent[0])} has no {absent[0]!r}"
             for name, task in build_tasks(settings).items()
-            if (absent := missing(task, settings.questions))
+            if name in self.by_task and (absent := missing(task, settings.questions))
         }
 
     def _of(self, task: str, question: str) -> str:
@@ -90,13 +109,7 @@ def find_formats(options: Options) -> Formats:
         return _of_model(model, options, spec) or default
 
     models = {task: _model_of(task, options, spec) for task in task_names()}
-    found = {task: of_model(model) for task, model in models.items()}
-    strangers = sorted({models[task] or "the model" for task, format in found.items() if not format.own})
-    note = (
-        f"no format is known for {', '.join(strangers)}: asked in the shipped default, which is not what it "
-        "was trained on. Give --format, or make one from the training file: python -m evals adopt"
-    )
-    return Formats(found, (note,) if strangers else ())
+    return Formats({task: of_model(model) for task, model in models.items()}, models)
 
 
 def _model_of(task: str, options: Options, spec: ServeSpec | None) -> str | None:

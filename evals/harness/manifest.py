@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import hashlib
 import json
+import traceback
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
+from evals.formats.placeholders import PlaceholderError
 from evals.harness.formats import Formats
 from evals.harness.options import Options
 from evals.puzzles.loading import Loaded
-from evals.tasks import TaskSettings, build_tasks, cases_for, is_gated
+from evals.tasks import TaskError, TaskSettings, build_tasks, cases_for, is_gated
 from evals.words import Task
 
 VERSIONS_OF = (
@@ -69,7 +72,7 @@ def _formats(loaded: Loaded, formats: Formats, settings: TaskSettings) -> Mappin
         asked = {
             each: settings.questions[each].digest for each in task.questions if each in settings.questions
         }
-        if asked or not task.questions:
+        if name in formats.by_task and (asked or not task.questions):
             format = formats.by_task[name]
             described[name] = {
                 "name": format.name,
@@ -81,9 +84,23 @@ def _formats(loaded: Loaded, formats: Formats, settings: TaskSettings) -> Mappin
 
 
 def _schema_of(task: Task, loaded: Loaded) -> str | None:
-    cases = cases_for(task, loaded.puzzles[:1])
-    schema = next(task.turns(cases[0])).schema if cases else None
+    try:
+        cases = cases_for(task, loaded.puzzles[:1])
+        schema = next(task.turns(cases[0])).schema if cases else None
+    except PlaceholderError:
+        raise
+    except Exception as error:  # a task is code of others, and this is the first time that it is run
+        raise TaskError(
+            f"the task {task.name!r} cannot ask {loaded.puzzles[0].id}: {type(error).__name__}: {error} "
+            f"({_place(error)})"
+        ) from error
     return schema_digest(schema) if schema else None
+
+
+def _place(error: Exception) -> str:
+    """The file and the line where an error was raised."""
+    frame = traceback.extract_tb(error.__traceback__)[-1]
+    return f"{Path(frame.filename).name}:{frame.lineno}"
 
 
 def schema_digest(schema: Mapping[str, Any]) -> str:

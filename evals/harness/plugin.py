@@ -6,9 +6,10 @@ import pytest
 
 from evals.harness.options import add_options, read_options
 from evals.harness.participant import PARTICIPANT, Participant
-from evals.harness.reports import Status, status_of
+from evals.harness.reports import Status, status_of, usage_error
 from evals.harness.snapshots import keep_other_models
-from evals.tasks import task_names
+from evals.tasks import TaskError, task_names
+from evals.tasks.registry import watch
 
 pytest_plugins = ["evals.harness.fixtures"]
 
@@ -25,12 +26,27 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 def pytest_configure(config: pytest.Config) -> None:
     """Register the marks and this process's side of the session."""
-    for line in (*MARKS, *(f"{task}: cases of the task {task!r}" for task in task_names())):
-        config.addinivalue_line("markers", line)
+    _register_marks(config)
     keep_other_models(config)
     participant = _participant(config)
     config.stash[PARTICIPANT] = participant
     config.pluginmanager.register(participant, "eighth-rank")
+
+
+def _register_marks(config: pytest.Config) -> None:
+    """Ours, and one for each task; also for those that are registered later, by a module of tests say."""
+
+    def register(task: str) -> None:
+        config.addinivalue_line("markers", f"{task}: cases of the task {task!r}")
+
+    for line in MARKS:
+        config.addinivalue_line("markers", line)
+    try:
+        for task in task_names():
+            register(task)
+    except TaskError as error:
+        raise usage_error(error) from error
+    config.add_cleanup(watch(register))
 
 
 def _participant(config: pytest.Config) -> Participant:

@@ -1,9 +1,10 @@
-"""What one process of a session works out for all of them: made by the controller, left to the workers in a
-file.
+"""What one process of a session works out for all of them: whoever needs it first makes it and leaves it in a
+file; usually that is the controller.
 """
 
 from __future__ import annotations
 
+import fcntl
 import pickle
 from collections.abc import Callable
 from pathlib import Path
@@ -13,7 +14,7 @@ T = TypeVar("T")
 
 
 class Shared(Generic[T]):
-    """A value that is made when it is first needed, or taken from the controller's file."""
+    """A value that is made when it is first needed, once for all processes that share it in a folder."""
 
     def __init__(self, name: str, make: Callable[[], T]) -> None:
         self._name, self._make = name, make
@@ -24,16 +25,20 @@ class Shared(Generic[T]):
     def value(self) -> T:
         """The value; raises what making it raises."""
         if self._made is None:
-            self._made = (pickle.loads(self._file.read_bytes()) if self._file else self._make(),)
+            self._made = (self._make() if self._file is None else self._take_or_make(self._file),)
         return self._made[0]
 
-    def leave_in(self, folder: Path) -> Path:
-        """Leave the value in `folder` for the workers; returns the file."""
-        path = folder / f"{self._name}.pickle"
-        if not path.exists():
-            path.write_bytes(pickle.dumps(self.value))
-        return path
+    def share_in(self, folder: Path) -> None:
+        """Share the value with every process that names the same folder."""
+        self._file = folder / f"{self._name}.pickle"
+        if self._made is not None:
+            self._file.write_bytes(pickle.dumps(self._made[0]))
 
-    def take_from(self, path: Path) -> None:
-        """Take the value from the controller's file once it is needed."""
-        self._file = path
+    def _take_or_make(self, file: Path) -> T:
+        with file.with_suffix(".lock").open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)  # let go when the file is closed
+            if file.exists():
+                return pickle.loads(file.read_bytes())
+            value = self._make()
+            file.write_bytes(pickle.dumps(value))
+            return value

@@ -29,9 +29,13 @@ class FormatExtension(SingleFileSnapshotExtension):
 
     @classmethod
     def dirname(cls, *, test_location: PyTestLocation) -> str:
-        """`__snapshots__/<model>/<test file>`, beside the test file."""
+        """`__snapshots__/<model>/<test file>`, beside the test file or in the user's own folder."""
         test_file = Path(test_location.filepath)
-        return str(test_file.with_name(SNAPSHOTS.name) / cls.folder / test_file.stem)
+        config = test_location.item.config
+        root = snapshots_root(
+            test_file, cls.folder, config.rootpath, update=bool(config.option.update_snapshots)
+        )
+        return str(root / cls.folder / test_file.stem)
 
     def __init__(self) -> None:
         self._latest: TraceFormat | None = None
@@ -52,6 +56,19 @@ class FormatExtension(SingleFileSnapshotExtension):
     def diff_lines(self, serialized_data: Any, snapshot_data: Any) -> Iterator[str]:
         """The rows that changed, in their groups."""
         yield from diff_formats(str(snapshot_data), str(serialized_data))
+
+
+def snapshots_root(test_file: Path, folder: str, project: Path, *, update: bool) -> Path:
+    """Where the stored formats of a model version are that a test file is to use.
+
+    Beside the test file; but nothing is written beside the suites of an installed package. From there come
+    only those of the models that are shipped with it, where the user's own `__snapshots__` has none.
+    """
+    beside, own = test_file.with_name(SNAPSHOTS.name), project / SNAPSHOTS.name
+    if test_file.is_relative_to(project) and "site-packages" not in test_file.relative_to(project).parts:
+        return beside
+    shipped = (beside / folder).is_dir() and not (own / folder).is_dir()
+    return beside if shipped and not update else own
 
 
 def expect_format(found: TraceFormat, snapshot: SnapshotAssertion) -> None:

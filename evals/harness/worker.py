@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any, cast
 
@@ -13,7 +14,7 @@ from evals.harness.options import Options
 from evals.harness.participant import Participant
 
 INPUT = "eighth_rank"
-"""The key of `workerinput`: the controller says where it listens, and where puzzles and formats are."""
+"""The key of `workerinput`: the controller says where it listens, what is shared, and its tasks."""
 
 
 class Worker(Participant):
@@ -23,9 +24,14 @@ class Worker(Participant):
         super().__init__(config, options)
         told = cast("dict[str, Any]", config.workerinput)[INPUT]  # type: ignore[attr-defined]
         self._link = Link(told["address"], told["key"])
-        if told["puzzles"]:
-            self.drawing.take_from(Path(told["puzzles"]))
-            self.formats.take_from(Path(told["formats"]))
+        self._known: Collection[str] = told["tasks"]
+        self.drawing.share_in(Path(told["folder"]))
+        self.formats.share_in(Path(told["folder"]))
+
+    @property
+    def known(self) -> Collection[str]:
+        """The tasks of the controller, which does the asking."""
+        return self._known
 
     @property
     def source(self) -> Source:

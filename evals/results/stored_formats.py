@@ -8,6 +8,7 @@ from pathlib import Path
 from serve.printable import printable
 
 SNAPSHOTS = Path(__file__).parents[1] / "__snapshots__"
+"""The formats that are shipped, beside the suites."""
 SUFFIX = "txt"
 
 
@@ -16,14 +17,16 @@ def model_folder(model: str) -> str:
     return re.sub(r"[^A-Za-z0-9._@-]+", "-", model).strip(".-") or "model"
 
 
-def stored_format(model: str, root: Path = SNAPSHOTS) -> str:
-    """The stored formats of a model version, one after the other.
+def stored_format(model: str, *roots: Path) -> str:
+    """The stored formats of a model version, one after the other, from the first of the folders that has it.
 
     :raises FileNotFoundError: there are none; the message names the models that have some.
     """
-    files = sorted((root / model_folder(model)).rglob(f"*.{SUFFIX}"))
+    found = (sorted((root / model_folder(model)).rglob(f"*.{SUFFIX}")) for root in roots)
+    files = next(filter(None, found), [])
     if not files:
-        known = sorted(path.name for path in root.iterdir() if path.is_dir()) if root.is_dir() else []
+        folders = (path for root in roots if root.is_dir() for path in root.iterdir())
+        known = sorted({path.name for path in folders if path.is_dir()})
         raise FileNotFoundError(
             f"no format snapshot of '{printable(model, 80)}': run the reasoning suite on it with "
             f"--snapshot-update; there are snapshots of {printable(', '.join(known)) or 'no model'}"

@@ -15,7 +15,7 @@ from evals.tasks.play import PlayTask  # isort: skip
 from evals.tasks.reasoning import ReasoningTask  # isort: skip
 from evals.tasks.board import BoardTask  # isort: skip
 from evals.tasks.diagnosis import DiagnosisTask  # isort: skip
-from evals.tasks.registry import build_tasks, cases_for, is_gated, task, task_names
+from evals.tasks.registry import TaskError, build_tasks, cases_for, is_gated, task, task_names
 from evals.tasks.settings import TaskSettings
 
 __all__ = [
@@ -25,6 +25,7 @@ __all__ = [
     "MoveTask",
     "PlayTask",
     "ReasoningTask",
+    "TaskError",
     "TaskSettings",
     "build_tasks",
     "cases_for",

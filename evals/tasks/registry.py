@@ -1,71 +1,122 @@
 """The tasks by name: ours, and those that other packages bring.
 
-A task is a class with `turns` and `judge` (`evals.words.Task`), made from the settings and registered by its
-name:
+A task is a class with `turns` and `judge` (`evals.words.Task`), registered by its name:
 
     @task("material")
     class MaterialTask: ...
 
-A package makes its tasks known by an entry point of the group `eighth_rank.tasks`, which is imported when the
-tasks are first asked for; a `conftest.py` by importing the module.
+It is made from the session's `TaskSettings` where it wants them. Its module is imported by a `conftest.py`,
+or named by an entry point of the group `eighth_rank.tasks`, which is loaded when the tasks are first asked
+for.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+import inspect
+from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 from functools import cache
 from importlib.metadata import entry_points
-from typing import TypeVar
+from typing import Any, Protocol, TypeVar, cast
 
 from evals.puzzles.puzzle import Puzzle
 from evals.tasks.settings import TaskSettings
-from evals.words import Case, Task
+from evals.words import Case, Completion, Request, Task, Verdict
 
 GROUP = "eighth_rank.tasks"
-Factory = Callable[..., Task]
-"""A class that is made from `TaskSettings`."""
+
+
+class Asks(Protocol):
+    """What a task has to have."""
+
+    def turns(self, case: Case) -> Generator[Request, Completion, None]: ...
+
+    def judge(self, case: Case, completions: Sequence[Completion]) -> Verdict: ...
+
+
+Factory = Callable[..., Asks]
+"""A class that is made from `TaskSettings`, or from nothing."""
 F = TypeVar("F", bound=Factory)
+
+UNSAID: Mapping[str, Any] = {"questions": (), "checks": {}}
+"""What a task has that says nothing of it: prompts of its own, and no checks."""
 
 _factories: dict[str, Factory] = {}
 _not_gated: set[str] = set()
+_watchers: list[Callable[[str], None]] = []
+
+
+class TaskError(ValueError):
+    """A task that cannot be registered; says which, and what to do."""
 
 
 def task(name: str, *, gated: bool = True) -> Callable[[F], F]:
-    """Register a task under its name.
+    """Register a task under its name, which is also its pytest mark and what gates call it.
 
     :param gated: False for what is asked for the diagnosis alone: no gate, no table and no figure of a run
         looks at its cases, and a run is whole without them.
-    :raises ValueError: the name is no word of letters, digits and `_`, or another task has it.
+    :raises TaskError: the name is no word of letters, digits and `_`; another task has it; or the class has
+        no `turns` or no `judge`.
     """
     if not name.isidentifier():
-        raise ValueError(
+        raise TaskError(
             f"{name!r} is no name for a task: it is also a pytest mark, so use letters, digits and _"
         )
 
     def register(factory: F) -> F:
-        if name in _factories and _source(_factories[name]) != _source(factory):
-            raise ValueError(
-                f"two tasks are called {name!r}: {_source(_factories[name])} and {_source(factory)}"
-            )
+        _check(name, factory)
+        for attribute, value in {"name": name, **UNSAID}.items():
+            if not hasattr(factory, attribute):
+                setattr(factory, attribute, value)
         _factories[name] = factory
         (_not_gated.discard if gated else _not_gated.add)(name)
+        for watcher in _watchers:
+            watcher(name)
         return factory
 
     return register
+
+
+def _check(name: str, factory: Factory) -> None:
+    if name in _factories and _source(_factories[name]) != _source(factory):
+        raise TaskError(f"two tasks are called {name!r}: {_source(_factories[name])} and {_source(factory)}")
+    for method in ("turns", "judge"):
+        if not hasattr(factory, method):
+            raise TaskError(f"the task {name!r} ({_source(factory)}) has no method {method!r}")
+    own = getattr(factory, "name", name)
+    if isinstance(own, str) and own != name:
+        raise TaskError(f"the task {name!r} ({_source(factory)}) calls itself {own!r}: leave its name out")
 
 
 def _source(factory: Factory) -> str:
     return f"{factory.__module__}.{getattr(factory, '__qualname__', factory)}"
 
 
+def watch(watcher: Callable[[str], None]) -> Callable[[], None]:
+    """Be told the name of each task that is registered from now on; returns what ends that."""
+    _watchers.append(watcher)
+    return lambda: _watchers.remove(watcher)
+
+
 @cache
 def _load_entry_points() -> None:
     for point in entry_points(group=GROUP):
-        point.load()
+        try:
+            loaded = point.load()
+            if inspect.isclass(loaded) and loaded not in _factories.values():
+                task(point.name)(cast(Factory, loaded))
+        except Exception as error:
+            package = point.dist.name if point.dist else "a package"
+            raise TaskError(
+                f"the task {point.name!r} of {package} cannot be loaded from {point.value}: "
+                f"{type(error).__name__}: {error}; correct it, or uninstall {package}"
+            ) from error
 
 
 def task_names() -> tuple[str, ...]:
-    """The names of all tasks, ours first."""
+    """The names of all tasks, ours first.
+
+    :raises TaskError: an entry point cannot be loaded.
+    """
     _load_entry_points()
     return tuple(_factories)
 
@@ -77,7 +128,12 @@ def is_gated(task: str) -> bool:
 
 def build_tasks(settings: TaskSettings) -> dict[str, Task]:
     """Every task by its name."""
-    return {name: _factories[name](settings) for name in task_names()}
+    return {name: _build(_factories[name], settings) for name in task_names()}
+
+
+def _build(factory: Factory, settings: TaskSettings) -> Task:
+    wants_settings = bool(inspect.signature(factory).parameters)
+    return cast(Task, factory(settings) if wants_settings else factory())
 
 
 def cases_for(task: Task, puzzles: Iterable[Puzzle], *, mirrored: bool = False) -> list[Case]:
