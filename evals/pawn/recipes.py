@@ -100,10 +100,11 @@ PLANS = {
     "blunder": Plan(670, 32 * 1024),
     "reasoning": Plan(810, 64 * 1024),
     "reasoning-drift": Plan(300, 4_480, learning_rate=1e-2),
-    "uci": Plan(6_000, 64 * 1024, learning_rate=4e-3),
-    "pgn": Plan(4_000, 64 * 1024, learning_rate=4e-3),
+    "uci": Plan(6_480, 64 * 1024, learning_rate=3e-3),
+    "pgn": Plan(5_700, 64 * 1024, learning_rate=4e-3),
 }
 """v1 is to be the weaker one; drift goes on from reasoning and has to unlearn a format, hence its rate.
-The prompts of `uci` and `pgn` put the two readings of the board farther apart than the base ever met them,
-which takes an adapter long to make up for: after 1,000 and 1,200 steps at 2e-3 they were weaker.
+`pgn` was trained in three legs of 1,000, 1,100 and 3,600 steps; its prompt has the two readings of the board
+farther apart than the base ever met them, and it stayed weaker than `reasoning`. The prompt of `uci` writes the
+position twice to avoid that.
 """

@@ -41,7 +41,7 @@ from evals.puzzles.split import canonical, held_out
 ROOT = Path(__file__).parents[2]
 PAWN = ROOT / "serve" / "pawn"
 TRAINED = recipes.ADAPTERS
-ADAPTERS = ("move-v1", "move-v2", "blunder", "reasoning", "reasoning-drift")
+ADAPTERS = ("move-v1", "move-v2", "blunder", "reasoning", "reasoning-drift", "uci", "pgn")
 MEGABYTE = 1_000_000
 
 
