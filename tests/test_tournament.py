@@ -1,4 +1,4 @@
-"""A tournament of several runs: what is shown of all pairs at once, what to expect of the winner, what is refused."""
+"""A tournament of several runs: what is shown of all pairs at once, what to expect of the winner."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def edit(run: StoredRun, **facts: Any) -> StoredRun:
 
 
 def three(folder: Path) -> list[StoredRun]:
-    """Runs of 25%, 60% and 50%, in this order.""""""
+    """Runs of 25%, 60% and 50%, in this order."""
     return [
         write_run(folder / "low", move=set(range(100))),
         write_run(folder / "high", move=set(range(100, 340))),
