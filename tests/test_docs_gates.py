@@ -15,6 +15,7 @@ from tests.bench_gates import PARTS
 
 ROOT = Path(__file__).parents[1]
 PAGE = (ROOT / "docs" / "gates.md").read_text(encoding="utf-8")
+CHECKS = {name: task.checks for name, task in build_tasks(asking()).items()}
 EXAMPLES = re.findall(r"^```toml\n(.*?)^```", PAGE, re.MULTILINE | re.DOTALL)
 
 
@@ -22,14 +23,14 @@ EXAMPLES = re.findall(r"^```toml\n(.*?)^```", PAGE, re.MULTILINE | re.DOTALL)
 def test_an_example_is_a_gates_file(example: str, tmp_path: Path) -> None:
     path = tmp_path / "gates.toml"
     path.write_text(example, encoding="utf-8")
-    checks = {name: task.checks for name, task in build_tasks(asking()).items()}
-    assert load_gates(path, checks).gates
+    assert load_gates(path, CHECKS).gates
 
 
 def test_the_reference_names_everything_that_a_gates_file_can_say() -> None:
     assert len(EXAMPLES) == 3
     keys = [key for table in KEYS.values() for key in table]
-    known = {*keys, *CLAIMS, *RATES, "checks.NAME", *task_names()}
+    checks = {name for task in CHECKS.values() for name, kind in task.items() if kind is bool}
+    known = {*keys, *CLAIMS, *RATES, *checks, "checks.NAME", *task_names()}
     assert [name for name in sorted(known) if not re.search(rf"`{re.escape(name)}\b", PAGE)] == []
 
 
