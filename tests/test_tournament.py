@@ -94,6 +94,12 @@ def test_a_tournament_ends_with_a_verdict_and_its_exit_status(
     assert capsys.readouterr().out.splitlines()[-1] == verdict
 
 
+def test_the_others_may_be_alike_where_the_best_run_is_shown(tmp_path: Path) -> None:
+    alike = [write_run(tmp_path / name, move=set(range(100))) for name in "ab"]
+    best = write_run(tmp_path / "best", move=set(range(300)))
+    assert decide(standings([*alike, best])) is Decision.PASS
+
+
 def test_different_winners_of_two_tasks_are_no_winner(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
