@@ -9,10 +9,10 @@ UV := uv==0.13.9
 TORCH_FROM ?= --torch-backend cpu
 
 .DEFAULT_GOAL := help
-.PHONY: help check check-lint check-tests audit evals test lint format mutants bench puzzles pawn ladder lock clean
+.PHONY: help check check-lint check-tests audit evals test lint format mutants bench bench-gates puzzles pawn ladder lock clean
 
 help: ## list the targets
-	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-8s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-11s %s\n", $$1, $$2}'
 
 # torch comes first and alone: pip takes a CPU build where the machine offers one, else uv asks
 # PyTorch's own CPU index (its plain wheel would bring several GB of CUDA). --no-deps everywhere, because
@@ -69,6 +69,9 @@ audit: .venv/.made ## print every bad input, its exit status, and what is said o
 bench: .venv/.made ## measure what the harness costs
 	$(BIN)/python -m tests.bench
 	$(BIN)/python -m tests.bench_grading
+
+bench-gates: .venv/.made ## measure how often the gates decide wrongly, 20,000 runs a cell; a few minutes
+	$(BIN)/python -m tests.bench_gates $(ARGS)
 
 ladder: .venv/.made ## run every adapter of the embedded model and check that the differences show
 	$(BIN)/python -m evals.pawn.ladder

@@ -1,6 +1,7 @@
 """`python -m evals`: what there is to do with the suites besides running them.
 
 python -m evals compare BASELINE CANDIDATE    two runs over the same puzzles, case by case
+python -m evals tournament RUN RUN ...        which of several runs is the best, and whether that is shown
 python -m evals adopt SOURCE --out FILE       the format file of an adapter, from rows that it was trained on
 python -m evals replay RUN                    a stored run judged and gated again, without a server
 python -m evals diff-format MODEL_A MODEL_B   what changed between the stored formats of two model versions
@@ -23,10 +24,11 @@ from evals.results.baselines import read_baseline
 from evals.results.comparable import CompareError
 from evals.results.comparison import MARGIN, compare, flip_lines, judge, slice_lines
 from evals.results.exit_status import status_of
-from evals.results.gates import overall
+from evals.results.gates import GateResult, overall
 from evals.results.report import gate_lines
 from evals.results.stored_formats import SNAPSHOTS, stored_format
 from evals.results.stored_run import RunError, StoredRun, read_run
+from evals.results.tournament import tournament_lines
 from serve.printable import printable
 
 
@@ -59,6 +61,17 @@ def compare_runs(before: str, after: str, margin: float | None, flips: int) -> i
     lines += [line for line, _ in gate_lines(results)]
     print("\n".join([*lines, f"verdict  {overall(results)}"]))
     return status_of(results)
+
+
+def tournament(values: Sequence[str]) -> int:
+    """Print how several runs did, each pair with intervals that hold together.
+
+    Returns 0 where one is shown to be the best in every task, 1 where tasks have different winners, else 6.
+    """
+    runs = [_run_of(value) for value in values]
+    lines, verdict = tournament_lines(runs)
+    print("\n".join(lines))
+    return status_of([GateResult("tournament", verdict, lines[-1])])
 
 
 def _run_of(value: str) -> StoredRun:
@@ -130,6 +143,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     paired.add_argument(
         "--flips", type=count, default=5, metavar="N", help="cases to list that went differently, each way"
     )
+    several = commands.add_parser(
+        "tournament", help="which of several runs over the same puzzles is the best, and is it shown"
+    )
+    several.add_argument("first", metavar="RUN", help="folder of a run, or a blessed one's name or file")
+    several.add_argument("others", metavar="RUN", nargs="+", help="further runs")
     again = commands.add_parser(
         "replay",
         help="judge and gate a stored run again, without a server",
@@ -147,6 +165,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if options.command == "compare":
             margin = None if options.better else options.margin
             return compare_runs(options.baseline, options.candidate, margin, options.flips)
+        if options.command == "tournament":
+            return tournament([options.first, *options.others])
         if options.command == "replay":
             return replay_stored(options.run, rest)
         here = Path(SNAPSHOTS.name), SNAPSHOTS

@@ -81,3 +81,49 @@ def test_the_stored_format_holds_and_a_drifted_one_is_shown(vllm_server: Endpoin
     )
     assert drift.returncode == 1
     assert "## Step" in drift.stdout.partition("FAILURES")[2]
+
+
+NOT_WORSE = '[[gate]]\nname = "not-worse"\ntask = "move"\nnot_worse_than = 0.05\n'
+BETTER = '[[gate]]\nname = "better"\ntask = "move"\nbetter = true\n'
+
+
+@pytest.mark.parametrize(
+    ("candidate", "baseline", "limit", "status", "says"),
+    [
+        ("pawn-move-v2", "pawn-move-v1", None, 0, ["PASS          not-worse", "PASS          better"]),
+        ("pawn-blunder", "pawn-move-v1", 300, 1, ["FAIL          not-worse", "FAIL          better"]),
+    ],
+)
+def test_gates_tell_a_better_adapter_and_a_worse_one_from_the_baseline(
+    vllm_server: Endpoint,
+    tmp_path: Path,
+    candidate: str,
+    baseline: str,
+    limit: int | None,
+    status: int,
+    says: list[str],
+) -> None:
+    (tmp_path / "gates.toml").write_text(NOT_WORSE + BETTER)
+    arguments = ["--model", candidate, "--baseline-model", baseline, "--gates", str(tmp_path / "gates.toml")]
+    arguments += ["--limit", str(limit)] if limit else []
+    ended = evaluate(vllm_server, tmp_path / "run", "-m", "move", *arguments)
+    assert ended.returncode == status, ended.stdout
+    assert all(line in ended.stdout for line in says), ended.stdout
+
+
+@pytest.mark.parametrize(
+    ("limit", "status", "says"),
+    [(300, 0, "PASS          not-worse"), (30, 6, "INCONCLUSIVE  not-worse")],
+)
+def test_an_adapter_is_not_worse_than_itself_where_there_are_puzzles_enough(
+    vllm_server: Endpoint, tmp_path: Path, limit: int, status: int, says: str
+) -> None:
+    (tmp_path / "gates.toml").write_text(NOT_WORSE)
+    arguments = ["--model", "pawn-move-v2", "--baseline-model", "pawn-move-v2", "--limit", str(limit)]
+    ended = evaluate(
+        vllm_server, tmp_path / "run", "-m", "move", "--gates", str(tmp_path / "gates.toml"), *arguments
+    )
+    assert ended.returncode == status, ended.stdout
+    (line,) = (each for each in ended.stdout.splitlines() if each.startswith(says))
+    # Thirty cases cannot show it even where nothing flips.
+    assert ("puzzles would do, were it as good" in line) is (status == 6)
