@@ -57,6 +57,6 @@ def with_trained(loaded: Loaded, options: Options) -> Loaded:
     for each in trained:
         note = f"{each.matched} of {len(puzzles)} positions are in {each.source} ({each.rows:,} rows)"
         if each.bad:
-            note += f"; {each.bad:,} rows of it skipped, the first: {each.problem}"
+            note += f"; {each.bad:,} of them skipped, the first: {each.problem}"
         notes.append(note)
     return dataclasses.replace(loaded, puzzles=puzzles, notes=tuple(notes), trained=trained)

@@ -73,8 +73,8 @@ def seen_lines(records: Iterable[Record]) -> list[str]:
     for record in records:
         tasks.setdefault(record.task, {False: [], True: []})[record.seen].append(record)
     return [
-        f"trained  {printable(task)}: solved {solved_share(sides[True])} of {len(sides[True])} cases that were "
-        f"trained on, {solved_share(sides[False])} of the {len(sides[False])} others, which alone count for gates"
+        f"trained  {printable(task)}: {solved_share(sides[True])} solved of {len(sides[True])} cases it "
+        f"was trained on, {solved_share(sides[False])} of {len(sides[False])} others, which gates judge"
         for task, sides in tasks.items()
         if sides[True]
     ]
