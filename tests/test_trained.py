@@ -6,6 +6,7 @@ import csv
 import json
 import random
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import chess
@@ -18,12 +19,15 @@ from evals.puzzles.loading import SelectionError, load
 from evals.puzzles.puzzle import Puzzle, mirror
 from evals.puzzles.split import held_out
 from evals.puzzles.trained import after_move, mark_trained, read_training_file, written_out
+from evals.results.gates import Incidents, Planned, judge_gates
+from evals.results.gates_file import Gate, GatesFile
 from tests.commands import run_module
 from tests.loopback import Loopback
 from tests.mates import mate, solver_fen, write_mates
 from tests.puzzle_files import PUZZLES, compress, ids, write_csv, write_parquet
+from tests.records import planned, record
 from tests.sessions import WORKERS, Ended, Evaluate, N, Player
-from tests.test_baselines import WRONG, line, not_worse
+from tests.test_baselines import BETTER, WRONG, Two, line, not_worse
 
 ASKED = PUZZLES[:20]
 KNOWN = PUZZLES[10:30]
@@ -214,7 +218,7 @@ def test_a_model_that_memorised_passes_no_gate_on_what_it_was_trained_on(
     assert fooled.status == 0
     assert told.status == 1, told.output
     assert "seen 0.0% (0 of 12 cases)" in line(told, "solved")
-    assert line(told, "complete").endswith("24 of 24 cases answered and judged")
+    assert "24 of 24 cases answered and judged, 12 of them on positions" in line(told, "complete")
     both = next(each for each in told.output.splitlines() if each.startswith("trained  move: "))
     assert both.startswith("trained  move: 100.0% (73.5% to 100.0%) solved of 12 cases it was")
     assert "0.0% (0.0% to 26.5%) of 12 others" in both
@@ -289,8 +293,52 @@ def test_runs_with_other_training_files_are_not_compared(
         untold = evaluate(server, "--baseline", str(path), "--recheck", "0", gates=not_worse(0.3))
     assert told.status == 0, told.output
     assert "0 lost of 12 cases" in line(told, "not-worse")
+    assert "by 30 points on 12 positions" in told.output  # the plan, before anything is spent
     assert untold.status == 6
     assert "differ in which positions were trained on (12 cases)" in line(untold, "not-worse")
+
+
+def test_a_baseline_that_is_asked_in_the_session_is_judged_on_the_same_positions(
+    evaluate: Evaluate, training: str
+) -> None:
+    """The candidate is better on what it was trained on, and as good on the rest."""
+    learnt = {solver_fen(number): WRONG for number in LEARNT}
+    two = Two(small=Player(), mates=Player(learnt))
+    with Loopback(two, models=("small", "mates")) as server:
+        asked = ["--model", "small", "--baseline-model", "mates"]
+        fooled = evaluate(server, *asked, gates=BETTER)
+        told = evaluate(server, *asked, "--trained-on", training, gates=BETTER)
+    assert line(fooled, "better").startswith("PASS")
+    assert line(told, "better").startswith("INCONCLUSIVE")
+    assert "0 gained, 0 lost of 12 cases" in line(told, "better")
+
+
+def test_a_case_that_is_missing_on_a_trained_position_cannot_turn_a_gate() -> None:
+    """Its run passes nothing, being incomplete; but it fails what the unseen cases alone fail."""
+    gates = GatesFile(Path("g.toml"), "d", (Gate(name="solved", task="move", rate="solved", at_least=0.5),))
+    missed = [record("missed", number) for number in range(20)]
+    lost = [record("unanswered", number, seen=True) for number in range(20, 60)]
+    plan = planned([*missed, *lost])
+    marked = [
+        replace(case, puzzle=replace(case.puzzle, seen=True)) if int(case.puzzle.id) >= 20 else case
+        for case in plan.cases
+    ]
+    for records in ([*missed, *lost], missed):
+        results = judge_gates(gates, records, Planned(marked), Incidents())
+        assert {each.name: each.verdict.value for each in results}["solved"] == "FAIL"
+    unseen = [replace(each, seen=False) for each in lost]
+    results = judge_gates(gates, [*missed, *unseen], plan, Incidents())
+    assert {each.name: each.verdict.value for each in results}["solved"] == "INCONCLUSIVE"
+
+
+def test_a_folder_of_training_files_is_read_as_one(tmp_path: Path) -> None:
+    folder = tmp_path / "train"
+    folder.mkdir()
+    for number in range(3):
+        write_csv(folder / f"part{number}.csv", KNOWN[5 * number : 5 * number + 5])
+    marked, trained = mark_trained(ASKED, [read_training_file(str(folder), ())])
+    assert [each.matched for each in trained] == [5, 5, 0]
+    assert [each.id for each in marked if each.seen] == ids(ASKED[10:])
 
 
 def compare(baseline: Ended, candidate: Ended) -> str:

@@ -18,7 +18,7 @@ from evals.puzzles.dialect import FIELDS, ColumnError, Dialect, items, offer_col
 from evals.puzzles.draw import FEN, Row
 from evals.puzzles.files import PuzzleFileError, rows
 from evals.puzzles.puzzle import COLUMNS, Puzzle, quoted
-from evals.puzzles.sets import HUB, find_sets
+from evals.puzzles.sets import HUB, PuzzleSet, find_sets
 from evals.puzzles.split import canonical
 
 MOVES = COLUMNS.index("Moves")
@@ -148,33 +148,30 @@ def mark_trained(
 
     :raises PuzzleFileError: a file is missing, cannot be read, has no column of positions, or none in it.
     """
-    seen: set[str] = set()
+    sought, seen = _Sought(puzzles), set[str]()
     described: list[Trained] = []
     for file in files:
-        found, trained = _search(file, puzzles)
-        described += trained
-        seen |= found
+        dialect = _PositionColumns(file.columns)
+        for each in find_sets([file.source]):
+            described.append(_search(each, dialect, sought))
+            seen |= sought.found
     return tuple(replace(each, seen=each.position_key in seen) for each in puzzles), tuple(described)
 
 
-def _search(file: TrainingFile, puzzles: Iterable[Puzzle]) -> tuple[set[str], list[Trained]]:
-    dialect = _PositionColumns(file.columns)
-    found: set[str] = set()
-    described: list[Trained] = []
-    for each in find_sets([file.source]):
-        sought, count, bad, first = _Sought(puzzles), 0, 0, ""
-        for path in each.files:
-            for row in rows(path, each.name, dialect):
-                count += 1
-                if problem := sought.look(row):
-                    bad += 1
-                    first = first or f"{row.file}:{row.line}: {problem}"
-        if bad == count:
-            why = f"; the first: {first}" if first else ": there is a header, but no row"
-            raise PuzzleFileError(each.source, 0, f"no row has a legal position{why}")
-        described.append(Trained(each.source, each.digest, count, bad, first, len(sought.found)))
-        found |= sought.found
-    return found, described
+def _search(file: PuzzleSet, dialect: Dialect, sought: _Sought) -> Trained:
+    """Go through the rows of one file, or of one data set; leaves in `sought` what was found."""
+    sought.found = set()
+    count, bad, first = 0, 0, ""
+    for path in file.files:
+        for row in rows(path, file.name, dialect):
+            count += 1
+            if problem := sought.look(row):
+                bad += 1
+                first = first or f"{row.file}:{row.line}: {problem}"
+    if bad == count:
+        why = f"; the first: {first}" if first else ": there is a header, but no row"
+        raise PuzzleFileError(file.source, 0, f"no row has a legal position{why}")
+    return Trained(file.source, file.digest, count, bad, first, len(sought.found))
 
 
 def read_training_file(text: str, columns: tuple[tuple[str, str], ...]) -> TrainingFile:

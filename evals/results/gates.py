@@ -179,6 +179,8 @@ def judge_complete(judged: Mapping[str, Record], planned: Planned, flaws: Sequen
         if number:
             reasons.append(f"{number} {what}")
     sentence = f"complete: {answered} of {len(wanted)} cases answered and judged"
+    if trained := sum(record.seen for record in known):
+        sentence += f", {trained} of them on positions the model was trained on, which count for no gate"
     if reasons:
         sentence += f"; {'; '.join(reasons)}, so nothing can pass"
     verdict = Decision.INCONCLUSIVE if reasons else Decision.PASS
