@@ -352,5 +352,10 @@ def test_a_comparison_decides_on_what_was_not_trained_on(evaluate: Evaluate, tra
     assert "note       trained  move: 100.0%" in shown
     assert "seen 0.0% against 100.0%, -100.0 points" in shown
     assert "0 gained, 12 lost of 12 cases" in shown
+    with Loopback(Player({solver_fen(number): WRONG for number in LEARNT})) as forgetful:
+        other = evaluate(forgetful, "--trained-on", training)
+    shown = compare(before, other)
+    assert "slices: none of" in shown
+    assert not [each for each in shown.splitlines() if each.startswith("lost ")]
     assert json.loads((before.folder / "verdicts.jsonl").read_text().splitlines()[0])["seen"] in (True, False)
     assert mate(0)[0] in (before.folder / "puzzles.csv").read_text()

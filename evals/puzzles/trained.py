@@ -91,14 +91,13 @@ class _Sought:
         self.before: dict[str, set[str]] = {}
         self.found: set[str] = set()
         self.images: set[str] = set()
-        self.images_before: set[str] = set()
         for puzzle in puzzles:
             self.keys.add(puzzle.position_key)
             self.images |= _images(puzzle.board())
             if puzzle.convention == "before":
                 board = chess.Board(puzzle.fen)
                 self.before.setdefault(canonical(board), set()).add(puzzle.position_key)
-                self.images_before |= _images(board)
+                self.images |= _images(board)
 
     def look(self, row: Row) -> str:
         """Look for the positions of a row. Returns what is wrong with it; nothing where it has a position."""
@@ -106,7 +105,6 @@ class _Sought:
         squares = written_out(fen.partition(" ")[0])
         if row.broken or not squares:
             return row.broken or f"no legal position: {quoted(fen)}"
-        wanted = squares in self.images or (not moves and squares in self.images_before)
         first = moves.partition(" ")[0]
         if not moves:
             after = None
@@ -114,7 +112,7 @@ class _Sought:
             first, after = (items(moves) or [""])[0], ""
         else:
             after = after_move(squares, first)
-        if wanted or after == "" or (after is not None and after in self.images):
+        if squares in self.images or after == "" or (after is not None and after in self.images):
             return self._compare(fen, first)
         return ""
 
