@@ -2,8 +2,8 @@
 
 A training file may have millions of rows, of which few are among the puzzles that are asked. So nothing of it
 is kept: each row's position is looked up as text among the placements of the asked puzzles and their mirror
-images, and only one that is there is set up and compared by the rules. A million Lichess rows take 8 s and no
-memory, seven times what reading them does.
+images, and only one that is there is set up and compared by the rules. A million Lichess rows take 8 s; a
+million with moves in SAN, which need the rules, take two minutes; neither takes memory.
 """
 
 from __future__ import annotations
