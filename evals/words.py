@@ -163,6 +163,8 @@ class Record:
     solution: str | None = None
     detail: str = ""
     checks: Checks = field(default_factory=dict[str, CheckValue])
+    seen: bool = False
+    """True where the position is in a file that the model was trained on: no evidence for a gate."""
 
     @classmethod
     def of(cls, case: Case, verdict: Verdict, model: str = "") -> Record:
@@ -187,6 +189,7 @@ class Record:
                 name: storable(value) if isinstance(value, str) else value
                 for name, value in verdict.checks.items()
             },
+            seen=case.puzzle.seen,
         )
 
     @classmethod

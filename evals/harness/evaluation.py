@@ -363,7 +363,8 @@ class Evaluation:
         if (why := why_not_blessed(run.manifest["status"], self.results)) is not None:
             return f"not blessed: {why}"
         try:
-            compared = discordance_by_task(baselines[0], run.records) if baselines else {}
+            unseen = [record for record in run.records if not record.seen]
+            compared = discordance_by_task(baselines[0], unseen) if baselines else {}
             bless(
                 stored_run(run, self.plan.planned.counts()),
                 place,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 import json
 import traceback
@@ -53,6 +54,8 @@ def describe_setup(
             "limit": options.limit,
             "digest": loaded.digest,
             "sets": sets,
+            "held_out": options.held_out,
+            "trained_on": [dataclasses.asdict(each) for each in loaded.trained],
         },
         "asking": {
             "constrain": options.constrain,

@@ -162,6 +162,36 @@ class Options:
     stratify: Annotated[
         bool, Flag("--stratify", "draw --limit evenly over rating bands and themes", action="store_true")
     ] = False
+    held_out: Annotated[
+        bool,
+        Flag(
+            "--held-out",
+            "only puzzles that the split keeps for evaluation, one position in 16",
+            action="store_true",
+        ),
+    ] = False
+    trained_on: Annotated[
+        tuple[str, ...],
+        Flag(
+            "--trained-on",
+            (
+                "file that the model was trained on, in any form that --puzzles reads; COLUMN has its FENs "
+                "(default: FEN): positions in it are reported beside the others and count for no gate; "
+                "repeatable"
+            ),
+            metavar="FILE[:COLUMN]",
+            action="append",
+        ),
+    ] = ()
+    trained_columns: Annotated[
+        tuple[tuple[str, str], ...],
+        Flag(
+            "--trained-columns",
+            "what columns of the --trained-on files are called, such as fen=question_fen,moves=solution",
+            metavar="FIELD=NAME,...",
+            type=column_names,
+        ),
+    ] = ()
     skip_bad_puzzles: Annotated[
         bool, Flag("--skip-bad-puzzles", "leave bad puzzle rows out and count them", action="store_true")
     ] = False
@@ -407,6 +437,8 @@ def _conflict_of_draw(options: Options) -> str | None:
     if (options.columns or options.position != "before") and not options.puzzles:
         given = "--columns" if options.columns else f"--position {options.position}"
         return f"{given} says how your own puzzle files are read: give --puzzles with it"
+    if options.trained_columns and not options.trained_on:
+        return "--trained-columns says how files of --trained-on are read: give one with it"
     if options.stratify and options.limit is None:
         return "--stratify says how --limit draws: give a --limit with it"
     return None

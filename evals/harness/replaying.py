@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any, NoReturn, cast
 
 from evals.harness.against import Against, Setup, folder_of, setup_of
+from evals.harness.drawing import DRAWING_ERRORS, with_trained
 from evals.harness.formats import FORMAT_ERRORS
 from evals.harness.options import Options, conflict, flags
 from evals.harness.shared import Shared
@@ -23,12 +24,12 @@ from evals.results.exit_status import status_of
 from evals.results.gates import judge_gates
 from evals.results.gates_file import GateError, load_gates
 from evals.results.replay import change_lines, happened, read_puzzles, replay
-from evals.results.report import conclusion, gate_lines, outcome_table
+from evals.results.report import conclusion, gate_lines, outcome_table, seen_lines
 from evals.results.run import strict
 from evals.results.stored_run import RunError, StoredRun, model_ids, read_run
 from serve.printable import printable
 
-REPLAY_ERRORS = (RunError, GateError, *FORMAT_ERRORS)
+REPLAY_ERRORS = (RunError, GateError, *DRAWING_ERRORS, *FORMAT_ERRORS)
 """What a user can cause here."""
 
 
@@ -41,8 +42,10 @@ def replay_run(folder: Path, given: Sequence[str]) -> tuple[list[str], int]:
     """
     run = read_run(folder)
     options = read_again(run.manifest.get("command"), given)
-    puzzles = read_puzzles(folder)
-    drawing = Shared("puzzles", lambda: Loaded(tuple(puzzles), ()))
+    loaded = Loaded(tuple(read_puzzles(folder)), ())
+    if any(word.startswith("--trained-on") for word in given):
+        loaded = with_trained(loaded, options)  # instead of what the session knew of it
+    puzzles, drawing = loaded.puzzles, Shared("puzzles", lambda: loaded)
     setup = _setup(run, options, drawing)
     tasks = setup.tasks
     gates = load_gates(options.gates, {name: task.checks for name, task in tasks.items()})
@@ -61,9 +64,11 @@ def replay_run(folder: Path, given: Sequence[str]) -> tuple[list[str], int]:
         f"replay   {run.name}, without a server",
         f"gates    {printable(str(gates.path))} ({len(gates.gates)}, digest {gates.digest})",
         *outcome_table(records),
+        *seen_lines(records),
         "",
         *(line for line, _ in gate_lines(results)),
         "",
+        *(f"puzzles  {line}" for line in loaded.notes),
         *(f"baseline {line}" for line in against.lines),
         *(f"changed  {line}" for line in change_lines(run, replayed.run, results)),
         f"verdict  {conclusion(results, replayed.planned)}",

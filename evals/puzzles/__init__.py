@@ -6,5 +6,6 @@ dialect    files of other people: the names of their columns, whose position the
 draw       filters, the seeded draw, strata
 files      rows of CSV, .csv.zst and Parquet files
 sets       the sets of a path, a folder or a Hub dataset, and what is found in them
+trained    which puzzles stand in the files that a model was trained on
 loading    the sets read, filtered, drawn and checked: the puzzles of a session
 """

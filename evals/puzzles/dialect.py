@@ -61,7 +61,7 @@ class Dialect:
         named = {FIELDS[field]: name for field, name in self.columns}
         for name in named.values():
             if name not in there:
-                raise ColumnError(f"no column {name!r}; {_offer(name, there)}")
+                raise ColumnError(f"no column {name!r}; {offer_column(name, there)}")
         needed = ("FEN", "Moves") if self.own else ("PuzzleId", "FEN", "Moves", "Rating")
         if missing := [name for name in needed if name not in named and name not in there]:
             raise ColumnError(
@@ -79,14 +79,14 @@ class Dialect:
             return cells
         found = dict(zip(COLUMNS, cells, strict=True))
         if not found["PuzzleId"]:
-            line = f"{found['FEN']} {' '.join(_items(found['Moves']))}"
+            line = f"{found['FEN']} {' '.join(items(found['Moves']))}"
             found["PuzzleId"] = hashlib.blake2b(line.encode(), digest_size=6).hexdigest()
         # A column of numbers with gaps becomes one of fractions on its way through pandas.
         found["Rating"] = re.sub(r"\.0+$|^(nan|none|null)$", "", found["Rating"].strip(), flags=re.IGNORECASE)
         themes = found["Themes"]
         if re.search(r"[,\[\]]", themes):  # items, each of which may have blanks in it
-            items = (_BETWEEN.sub(" ", item).split() for item in themes.split(","))
-            found["Themes"] = " ".join("_".join(item) for item in items if item)
+            words = (_BETWEEN.sub(" ", item).split() for item in themes.split(","))
+            found["Themes"] = " ".join("_".join(item) for item in words if item)
         return list(found.values())
 
     def parse(self, row: Mapping[str, str], set_name: str) -> Puzzle:
@@ -97,7 +97,7 @@ class Dialect:
         if not self.own:
             return parse_row(row, set_name)
         try:
-            moves = " ".join(_in_uci(row["FEN"], _items(row["Moves"]), self.convention))
+            moves = " ".join(_in_uci(row["FEN"], items(row["Moves"]), self.convention))
         except PuzzleError as error:
             raise PuzzleError(f"puzzle {quoted(row['PuzzleId'])}: {error}") from error
         return parse_row({**row, "Moves": moves}, set_name, convention=self.convention, unrated=True)
@@ -106,7 +106,8 @@ class Dialect:
 LICHESS = Dialect()
 
 
-def _offer(name: str, there: Sequence[str]) -> str:
+def offer_column(name: str, there: Sequence[str]) -> str:
+    """The closest name of a column, and those that there are."""
     close = difflib.get_close_matches(name.lower(), [each.lower() for each in there], n=1)
     match = next((each for each in there if close and each.lower() == close[0]), None)
     return (f"did you mean {match!r}? " if match else "") + _those(there)
@@ -116,7 +117,7 @@ def _those(there: Sequence[str]) -> str:
     return f"there are {', '.join(map(repr, there[:20]))}"
 
 
-def _items(text: str) -> list[str]:
+def items(text: str) -> list[str]:
     """The items of a list, between blanks or commas, or as Python writes a list of texts."""
     return [item for item in _BETWEEN.split(text) if item]
 

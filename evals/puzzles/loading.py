@@ -17,6 +17,8 @@ from evals.puzzles.draw import FEN, ID, RATING, THEMES, Draw, Filter, Row, strat
 from evals.puzzles.files import PuzzleFileError, rows
 from evals.puzzles.puzzle import COLUMNS, UNRATED, Puzzle, PuzzleError, same_solution
 from evals.puzzles.sets import SETS, PuzzleSet, find_sets
+from evals.puzzles.split import EVALUATION_SHARE, is_held_out
+from evals.puzzles.trained import Trained
 from serve.printable import printable
 
 __all__ = ["SETS", "Loaded", "PuzzleFileError", "PuzzleSet", "SelectionError", "load", "read_quarantine"]
@@ -42,6 +44,8 @@ class Loaded:
     sets: tuple[PuzzleSet, ...]
     notes: tuple[str, ...] = ()
     """What a user has to know of how they were chosen, a sentence each."""
+    trained: tuple[Trained, ...] = ()
+    """The files that the model was trained on."""
 
     @property
     def digest(self) -> str:
@@ -60,6 +64,7 @@ def load(
     skip_bad: bool = False,
     quarantine: Collection[str] = (),
     stratify: bool = False,
+    held_out: bool = False,
     dialect: Dialect = LICHESS,
 ) -> Loaded:
     """Load all puzzles in the order of their files, or `limit` of them in the order of a seeded draw.
@@ -75,6 +80,7 @@ def load(
         `limit`, the next rows of the draw stand in for them, as they do for repeated positions.
     :param quarantine: ids of puzzles never to ask.
     :param stratify: draw evenly over sets, rating bands and goals (see `evals.puzzles.draw.Draw`).
+    :param held_out: only puzzles that the split keeps for evaluation (see `evals.puzzles.split`).
     :param dialect: what the columns are called in these files, and whose position the FEN is.
     :raises PuzzleFileError: a file is missing, empty, or not a puzzle file; two sets have one name; or,
         without `skip_bad`, a row that was drawn is bad.
@@ -84,7 +90,7 @@ def load(
     if limit is not None and limit < 1:
         raise ValueError(f"a limit is at least 1, got {limit!r}")
     wanted = Filter(frozenset(themes), ratings, unrated=dialect.own)
-    reader = _Reader(find_sets(sources), wanted, frozenset(quarantine), skip_bad, dialect)
+    reader = _Reader(find_sets(sources), wanted, frozenset(quarantine), skip_bad, held_out, dialect)
     if limit is None:
         puzzles = tuple(reader.parse(reader.matching()))
     else:
@@ -104,6 +110,7 @@ class _Reader:
         wanted: Filter,
         quarantine: frozenset[str],
         skip_bad: bool,
+        held_out: bool,
         dialect: Dialect,
     ) -> None:
         self.sets = sets
@@ -111,6 +118,7 @@ class _Reader:
         for each in sets:
             each.columns, each.convention = dict(dialect.columns), dialect.convention
         self._wanted, self._quarantine, self._skip_bad = wanted, quarantine, skip_bad
+        self._held_out = held_out
         self._unknown = set(wanted.themes)  # those that no row has had yet
         self._themes: set[str] = set()  # those that occur, looked for while there are unknown ones
         self._left_undrawn = False
@@ -150,7 +158,9 @@ class _Reader:
         """
         puzzles: list[Puzzle] = []
         for times in SPARE:
-            size = limit + times * (100 + limit // 4)
+            # The split shows after the draw as well.
+            share = EVALUATION_SHARE if self._held_out else 1
+            size = share * (limit + times * (100 + limit // 4))
             draw = Draw(size, seed)
             for row in self.matching():
                 draw.offer(row, "" if strata is None else stratum(row, strata))
@@ -191,7 +201,9 @@ class _Reader:
                     raise problem from error
                 each.count_bad(str(problem))
                 continue
-            if (twin := asked.setdefault(puzzle.position_key, puzzle)) is puzzle:
+            if self._held_out and not is_held_out(puzzle.position_key):
+                each.for_training += 1
+            elif (twin := asked.setdefault(puzzle.position_key, puzzle)) is puzzle:
                 each.unrated += puzzle.rating == UNRATED
                 yield puzzle
             else:
@@ -225,6 +237,9 @@ class _Reader:
         for each in self.sets:
             if each.unrated:
                 yield f"{_counted('puzzle', each.unrated)} of {each.name} have no rating: no strength follows"
+            if count := each.for_training:
+                left_out = f"{_counted('puzzle', count)} of {each.name} left out"
+                yield f"{left_out}: the split has them for training (--held-out)"
             if count := each.duplicates:
                 note = f"{_counted('puzzle', count)} of {each.name} left out: "
                 note += "their positions are asked already (a mirror image is the same one)"
@@ -241,7 +256,9 @@ class _Reader:
         """Why no puzzle is left."""
         read, matched = sum(each.rows for each in self.sets), sum(each.matched for each in self.sets)
         given = ["--themes"] * bool(self._wanted.themes) + ["--ratings"] * (self._wanted.ratings is not None)
-        if matched:
+        if matched and (trained := sum(each.for_training for each in self.sets)):
+            why = f": --held-out, and the split has {trained} of them for training"
+        elif matched:
             bad = sum(each.bad for each in self.sets)
             why = f": all {bad} that were tried are bad, {self._first_problem()}"
         elif sum(each.quarantined for each in self.sets) == read:

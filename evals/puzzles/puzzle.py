@@ -77,6 +77,8 @@ class Puzzle:
     set: str = field(default="", compare=False)
     """Name of the puzzle set that it came from (the file's stem)."""
     convention: Convention = "before"
+    seen: bool = field(default=False, compare=False)
+    """True where its position is in a file that the model was trained on."""
     _position_key: str = field(default="", init=False, repr=False, compare=False)
 
     @property

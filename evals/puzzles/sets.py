@@ -47,6 +47,8 @@ class PuzzleSet:
     """Fields whose columns have other names than Lichess's, and these names."""
     convention: Convention = "before"
     """Whose position the FEN is."""
+    for_training: int = 0
+    """Puzzles that were drawn and passed over because the split has them for training."""
     contradictions: int = 0
     """Those of them whose solution is another one."""
 
@@ -59,7 +61,7 @@ class PuzzleSet:
     def reset(self) -> None:
         """Forget what was found."""
         self.rows = self.matched = self.quarantined = self.bad = self.duplicates = self.contradictions = 0
-        self.unrated = 0
+        self.unrated = self.for_training = 0
         self.problems.clear()
 
 

@@ -67,5 +67,10 @@ def held_out(board: chess.Board) -> bool:
     The split hashes `canonical`, so it needs no list, holds for any source, and cannot be broken by a mirror
     image. Shipped puzzle sets use only held-out positions; training uses only the others.
     """
-    digest = hashlib.blake2b(canonical(board).encode(), digest_size=8).digest()
+    return is_held_out(canonical(board))
+
+
+def is_held_out(key: str) -> bool:
+    """The same of a position's key, which `canonical` gives."""
+    digest = hashlib.blake2b(key.encode(), digest_size=8).digest()
     return int.from_bytes(digest) % EVALUATION_SHARE == 0

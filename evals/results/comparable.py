@@ -62,6 +62,11 @@ def check_alike(baseline: StoredRun, candidate: StoredRun, tasks: Collection[str
     moved = [key for key, each in ours.items() if each.position != theirs[key].position]
     if moved:
         raise CompareError(f"the runs differ in the position of {printable(moved[0])}: use the same puzzles")
+    if differ := sum(each.seen is not theirs[key].seen for key, each in ours.items()):
+        raise CompareError(
+            f"the runs differ in which positions were trained on ({differ} cases): give both the same "
+            "--trained-on"
+        )
     return notes
 
 

@@ -13,7 +13,7 @@ from evals.results.comparable import check_comparable
 from evals.results.gates import GateResult, hold, result_of
 from evals.results.gates_file import Gate
 from evals.results.relative_gates import Baseline, judge_against, judge_slices, points, slices_of
-from evals.results.report import align
+from evals.results.report import align, seen_lines
 from evals.results.stored_run import StoredRun
 from evals.statistics.paired import Paired, difference_interval, mcnemar
 from evals.statistics.relative import two_sided
@@ -44,7 +44,7 @@ def compare(baseline: StoredRun, candidate: StoredRun) -> list[str]:
 
     :raises CompareError: the runs cannot be compared.
     """
-    notes = check_comparable(baseline, candidate)
+    notes = [*check_comparable(baseline, candidate), *seen_lines(candidate.records.values())]
     header = ["task", "set", "cases", "positions", "baseline", "candidate", "gained", "lost"]
     rows = [[*header, "difference (95% interval)", "p", "mid-p"]]
     for task, name, pairs in pairs_by_set(baseline, candidate):
@@ -97,7 +97,8 @@ def flip_lines(baseline: StoredRun, candidate: StoredRun, most: int) -> list[str
 
 
 def judge(baseline: StoredRun, candidate: StoredRun, margin: float | None) -> list[GateResult]:
-    """A gate for each task, and the alarms over the slices. Both runs have the same cases.
+    """A gate for each task, and the alarms over the slices. Both runs have the same cases. Those that were
+    trained on do not count.
 
     :param margin: the candidate is not worse by so much; None asks whether it is better.
     """
@@ -105,14 +106,16 @@ def judge(baseline: StoredRun, candidate: StoredRun, margin: float | None) -> li
     tasks = sorted({record.task for record in candidate.records.values()})
     gates = [Gate.model_validate({"name": task, "task": task, **claim}) for task in tasks]
     against = Baseline("the baseline", baseline.records)
-    records = list(candidate.records.values())
+    records = [record for record in candidate.records.values() if not record.seen]
     results = [result_of(gate.name, judge_against(gate, [against], records)) for gate in gates]
     held = hold(results, {gate.name: gate.confidence for gate in gates})
     return [*held, result_of("slices", judge_slices(against, records))]
 
 
 def _pairs(baseline: StoredRun, candidate: StoredRun) -> Sequence[tuple[Record, Record]]:
-    return [(candidate.records[key], baseline.records[key]) for key in sorted(baseline.records)]
+    """All pairs that count: of positions that were not trained on."""
+    both = [(candidate.records[key], baseline.records[key]) for key in sorted(baseline.records)]
+    return [(ours, theirs) for ours, theirs in both if not ours.seen]
 
 
 def _played(record: Record) -> str:

@@ -7,6 +7,8 @@ position (samples, mirrored copies, board skills) are weighed together (`evals.s
 Gates against a baseline are in `relative_gates`. Where several gates are judged at once, a FAIL has to stand
 up to their number (Holm's method); a PASS needs no correction, because only all of them promote.
 
+Positions that the model was trained on are evidence for none of them.
+
 A run that is not complete passes nothing, and fails only what the missing cases could not turn. A gate whose
 task was not asked is inconclusive. So a run that judged no gate never promotes.
 """
@@ -102,9 +104,10 @@ def judge_gates(
     @cache
     def every_case() -> Sequence[Record]:
         cases = {case.key: case for case in planned.cases}
-        return [judged.get(key) or Record.of(case, NO_ANSWER) for key, case in cases.items()]
+        known = [judged.get(key) or Record.of(case, NO_ANSWER) for key, case in cases.items()]
+        return [record for record in known if not record.seen]
 
-    answered = [record for record in judged.values() if record.answered]
+    answered = [record for record in judged.values() if record.answered and not record.seen]
     own: list[GateResult] = []
     for gate in gates.gates:
         if gate.task not in planned.tasks:
@@ -176,6 +179,8 @@ def judge_complete(judged: Mapping[str, Record], planned: Planned, flaws: Sequen
         if number:
             reasons.append(f"{number} {what}")
     sentence = f"complete: {answered} of {len(wanted)} cases answered and judged"
+    if trained := sum(record.seen for record in known):
+        sentence += f", {trained} of them on positions the model was trained on, which count for no gate"
     if reasons:
         sentence += f"; {'; '.join(reasons)}, so nothing can pass"
     verdict = Decision.INCONCLUSIVE if reasons else Decision.PASS

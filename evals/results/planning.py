@@ -53,7 +53,7 @@ def plan_lines(gates: Sequence[Gate], planned: Planned, rivals: Sequence[Rival])
     """A line for each gate against a baseline, and one for all gates together; none where there is none."""
     if not any(gate.relative for gate in gates):
         return []
-    records = [Record.of(case, NO_ANSWER) for case in planned.cases]
+    records = [Record.of(case, NO_ANSWER) for case in planned.cases if not case.puzzle.seen]
     lines: list[str] = []
     powers: list[float] = []
     for gate in gates:

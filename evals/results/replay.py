@@ -54,7 +54,8 @@ def read_puzzles(folder: Path) -> list[Puzzle]:
 def _puzzle(row: Mapping[str, str]) -> Puzzle:
     solver = row.get("Convention") == "solver"
     name, convention = row.get("Set") or "", "solver" if solver else "before"
-    return parse_row(row, name, convention=convention, unrated=True)
+    puzzle = parse_row(row, name, convention=convention, unrated=True)
+    return replace(puzzle, seen=row.get("Seen") == "yes")
 
 
 def read_completions(folder: Path, *, torn: bool) -> Mapping[str, list[Completion]]:

@@ -62,7 +62,22 @@ def mistakes_to_show(records: Iterable[Record], n: int) -> list[Record]:
 
 def extra_lines(records: Sequence[Record]) -> list[str]:
     """Further figures: strength, and what samples and mirrored copies show, where they were asked for."""
-    return [*strength_lines(records), *sample_lines(records), *mirror_lines(records)]
+    return [*seen_lines(records), *strength_lines(records), *sample_lines(records), *mirror_lines(records)]
+
+
+def seen_lines(records: Iterable[Record]) -> list[str]:
+    """What was solved of the positions that the model was trained on and of the others, a line for each task;
+    none where there are none of the former.
+    """
+    tasks: dict[str, dict[bool, list[Record]]] = {}
+    for record in records:
+        tasks.setdefault(record.task, {False: [], True: []})[record.seen].append(record)
+    return [
+        f"trained  {printable(task)}: {solved_share(sides[True])} solved of {len(sides[True])} cases it "
+        f"was trained on, {solved_share(sides[False])} of {len(sides[False])} others, which gates judge"
+        for task, sides in tasks.items()
+        if sides[True]
+    ]
 
 
 def strength_lines(records: Iterable[Record]) -> list[str]:

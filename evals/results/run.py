@@ -172,12 +172,20 @@ def point_latest(folder: Path) -> None:
 
 
 def write_puzzles(folder: Path, puzzles: Iterable[Puzzle]) -> None:
-    """Keep the asked puzzles as `puzzles.csv`: set, whose position FEN is, then the Lichess columns."""
+    """Keep the asked puzzles as `puzzles.csv`: set, whose position FEN is, whether the model was
+    trained on it, then the Lichess columns.
+    """
     with (folder / "puzzles.csv").open("w", newline="", encoding="utf-8") as file:
-        writer = csv.DictWriter(file, ["Set", "Convention", *COLUMNS], lineterminator="\n")
+        writer = csv.DictWriter(file, ["Set", "Convention", "Seen", *COLUMNS], lineterminator="\n")
         writer.writeheader()
         writer.writerows(
-            {"Set": puzzle.set, "Convention": puzzle.convention, **puzzle.to_row()} for puzzle in puzzles
+            {
+                "Set": puzzle.set,
+                "Convention": puzzle.convention,
+                "Seen": "yes" if puzzle.seen else "",
+                **puzzle.to_row(),
+            }
+            for puzzle in puzzles
         )
 
 
