@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from functools import cached_property
-from typing import Annotated, Any, Literal, TypeAlias, get_args
+from typing import Annotated, Any, Literal, get_args
 
 from pydantic import BeforeValidator, Field, model_validator
 
@@ -44,7 +44,6 @@ Kind = Literal[
 `line`, `moves` and `candidates` are lists of moves (1 to 40, up to 256, up to 12), `pieces` a list as
 `["Ke1", "ke8"]`, `sides` an object of texts by side, `position` a FEN, `flag` true or false.
 """
-Fields: TypeAlias = "Mapping[str, Kind | tuple[Kind, ...] | Fields]"
 
 BARE: Mapping[Want, tuple[ShapeName, ...]] = {
     "move": ("uci", "san", "pgn"),

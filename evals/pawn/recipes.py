@@ -104,7 +104,7 @@ PLANS = {
     "pgn": Plan(5_700, 64 * 1024, learning_rate=4e-3),
 }
 """v1 is to be the weaker one; drift goes on from reasoning and has to unlearn a format, hence its rate.
-`pgn` was trained in three legs of 1,000, 1,100 and 3,600 steps; its prompt has the two readings of the board
-farther apart than the base ever met them, and it stayed weaker than `reasoning`. The prompt of `uci` writes the
-position twice to avoid that.
+`pgn` was trained in three legs of 1,000, 1,100 and 3,600 steps; its prompt has the two readings of the
+board farther apart than the base ever met them, and it stayed weaker than `reasoning`. The prompt of `uci`
+writes the position twice to avoid that.
 """
