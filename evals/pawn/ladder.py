@@ -41,7 +41,12 @@ class Ladder:
     workers: str
 
     def evaluate(self, model: str, task: str, *more: str, name: str = "") -> str:
-        """One session; returns its output. The run's folder has the model's name, or another one."""
+        """One session, asked as the model was trained unless `more` says otherwise; returns its output.
+
+        The run's folder has the model's name, or another one.
+        """
+        if "--format" not in more:
+            more = (*more, "--format", str(own_format(model)))
         command = [sys.executable, "-m", "pytest", "evals", "-q", "-m", task, "-n", self.workers]
         command += ["--base-url", self.endpoint.base_url, "--model", model, *more]
         command += ["--run-dir", str(self.runs / (name or model))]
@@ -52,6 +57,13 @@ class Ladder:
     def run(self, model: str) -> StoredRun:
         """The run of a model."""
         return read_run(self.runs / model)
+
+
+def own_format(model: str) -> Path:
+    """The format file of pawn, or of one of its adapters."""
+    folder = ROOT / "serve" / "pawn"
+    adapter = model.removeprefix("pawn").removeprefix("-")
+    return (folder / "adapters" / adapter if adapter else folder / "base") / FILE_NAME
 
 
 def p_value(baseline: StoredRun, candidate: StoredRun, name: str) -> tuple[float, float]:
@@ -76,9 +88,9 @@ def diagnosed(run: StoredRun) -> set[str]:
 
 def ask_both_ways(ladder: Ladder) -> tuple[StoredRun, StoredRun]:
     """The adapter of bare moves, asked in its own format, and in the shipped one that it was not taught."""
-    own = ROOT / "serve" / "pawn" / "adapters" / "uci" / FILE_NAME
-    ladder.evaluate("pawn-uci", "move", "--format", str(own))
-    ladder.evaluate("pawn-uci", "move", "--constrain", "none", "--limit", "100", name="uci-in-json")
+    ladder.evaluate("pawn-uci", "move")
+    in_json = ("--format", "default", "--constrain", "none", "--limit", "100")
+    ladder.evaluate("pawn-uci", "move", *in_json, name="uci-in-json")
     return ladder.run("pawn-uci"), ladder.run("uci-in-json")
 
 
