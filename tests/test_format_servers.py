@@ -1,5 +1,5 @@
-"""Whole sessions in every shape that real adapters were trained in, with nothing but the format file: a server
-that is always right solves everything in order, and one that is always wrong nothing.
+"""Whole sessions in every shape that real adapters were trained in, with nothing but the format file: a
+server that is always right solves everything in order, and one that is always wrong nothing.
 """
 
 from __future__ import annotations
