@@ -4,10 +4,10 @@ A session has six steps. Without xdist one process takes them all; with it the c
 completions and the run, and workers collect and judge, so that every file of a run has one writer.
 
              pytest, or xdist's controller                  worker (or the same process)
-    collect  draw the puzzles, leave them in a file   ----> build cases, parametrize tests with them
+    collect  draw puzzles, find formats, leave both   ----> build cases, parametrize tests with them
     plan     join what was selected                   <---- send the selected cases, once
-    open     start or attach to the server, preflight,
-             claim the run's folder
+    open     try the formats on right answers, claim the
+             run's folder, start or attach, preflight
     ask      each planned case once, N in flight      ----> wait for the completions of a case
     judge    keep the record                          <---- judge them; the record goes back on the report
     close    judge the gates, report them as items,
@@ -15,7 +15,9 @@ completions and the run, and workers collect and judge, so that every file of a 
 
     plugin        pytest's hooks, a line each, and the marks
     options       the command line; values: its readers
-    drawing       which puzzles a session has: drawn once, shared with the workers
+    drawing       which puzzles a session has
+    formats       which format each task is asked in: found with the adapter, the spec or the command line
+    shared        what the controller works out once and leaves to the workers
     case_builder  cases of those puzzles, and which of them are selected
     participant   what both sides of a session have in common
     worker        xdist's side

@@ -9,7 +9,7 @@ planning          what gates can decide, before anything is spent
 exit_status       the exit status that a verdict has
 baselines         blessed runs, written and read; baseline_place: where they are and what they are called
 comparable        whether two runs can be compared
-comparison        two runs over the same puzzles, case by case
+comparison        two runs over the same puzzles, case by case; tournament: many runs at once
 replay            a stored run judged again from its completions
 diagnosis         where answers come from: findings, and misread answers among them
 stored_formats    the trace formats that are stored for model versions

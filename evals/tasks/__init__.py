@@ -2,7 +2,8 @@
 
 What they share: `settings` (the formats they ask in), `grading` (what one move is worth), `turns` (which
 completion answers which turn) and `registry` (the tasks by name). `rereading` says how a wrong answer would
-have been right. May import `evals.formats` and above, but not `evals.asking`.
+have been right, and `gold` whether a format can score its own right answers. May import `evals.formats` and
+above, but not `evals.asking`.
 """
 
 from __future__ import annotations
