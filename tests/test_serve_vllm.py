@@ -6,7 +6,6 @@ from __future__ import annotations
 import json
 import shutil
 import struct
-import tomllib
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
@@ -15,6 +14,7 @@ from typing import Any
 
 import pytest
 
+from evals.formats.file import load_format
 from serve import __main__ as command_line
 from serve.endpoint.dynamic import loaded
 from serve.endpoint.endpoint import Endpoint
@@ -27,7 +27,7 @@ from serve.spec import load_spec
 pytestmark = [pytest.mark.vllm, pytest.mark.timeout(900)]
 PAWN = load_spec("pawn")
 ADAPTER = Path(PAWN.adapters["pawn-move-v1"])
-PROMPTS = Path(__file__).parents[1] / "evals" / "prompts"
+QUESTIONS = load_format("default").questions
 
 
 def named(checks: list[Check]) -> dict[str, Check]:
@@ -73,15 +73,13 @@ def test_a_reasoning_parser_on_an_adapter_that_does_not_think_is_caught(vllm_ser
 
 
 def test_an_adapter_that_thinks_is_held_to_the_schema_after_its_thought(vllm_server: Endpoint) -> None:
-    prompt = tomllib.loads((PROMPTS / "reasoning.toml").read_text())
-    messages = [{"role": "system", "content": prompt["system"]}, PROMPT[1]]
+    messages = [{"role": "system", "content": QUESTIONS["reasoning"].system}, PROMPT[1]]
     check = named(preflight(vllm_server, "pawn-reasoning", thinking=True, messages=messages))["schema"]
     assert (check.status, check.facts["reasoning_in"]) == ("ok", "reasoning"), check.detail
 
 
 def test_an_adapter_that_does_not_think_is_caught_when_asked_to(vllm_server: Endpoint) -> None:
-    prompt = tomllib.loads((PROMPTS / "move-uci.toml").read_text())
-    messages = [{"role": "system", "content": prompt["system"]}, PROMPT[1]]
+    messages = [{"role": "system", "content": QUESTIONS["move"].system}, PROMPT[1]]
     check = named(preflight(vllm_server, "pawn-move-v2", thinking=True, messages=messages))["schema"]
     assert check.status == "fail"
     assert "waits for a '</think>' that 'pawn-move-v2' does not write" in check.detail
