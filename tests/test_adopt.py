@@ -49,6 +49,8 @@ from tests.training_rows import (
     write_rows,
 )
 
+pytestmark = pytest.mark.slow  # rows of every shape, adopted from the first to the last step
+
 
 @dataclasses.dataclass(frozen=True)
 class Done:

@@ -23,6 +23,8 @@ from tests.mates import solver_fen, write_mates
 from tests.sessions import WORKERS, Ended, Evaluate, N, Player, every_third
 from tests.test_verdicts import Everything, verdict
 
+pytestmark = pytest.mark.slow  # whole sessions by the dozen
+
 NOT_WORSE = '[[gate]]\nname = "not-worse"\ntask = "move"\nnot_worse_than = {margin}\n{more}\n'
 BETTER = '[[gate]]\nname = "better"\ntask = "move"\nbetter = true\n'
 WRONG = '{"move": "e1e2"}'

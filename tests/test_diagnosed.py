@@ -27,6 +27,8 @@ from tests.positions import random_puzzles
 from tests.sessions import WORKERS, Ended, Evaluate, N
 from tests.test_hostile_answers import assert_harmless, completions
 
+pytestmark = pytest.mark.slow  # whole sessions by the dozen
+
 UCI_TEXT = """
 extends = "default"
 [move]

@@ -25,6 +25,8 @@ from tests.positions import random_puzzles
 from tests.shapes import FORMATS, write_format
 from tests.test_format_shapes import wrong_puzzle
 
+pytestmark = pytest.mark.slow  # a session for each shape, twice
+
 PUZZLES = [
     dataclasses.replace(each, set="random", themes=("fork", "mateIn2"))
     for each in random_puzzles(seed=21, count=30)

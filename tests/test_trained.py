@@ -29,6 +29,8 @@ from tests.records import planned, record
 from tests.sessions import WORKERS, Ended, Evaluate, N, Player
 from tests.test_baselines import BETTER, WRONG, Two, line, not_worse
 
+pytestmark = pytest.mark.slow  # whole sessions by the dozen
+
 ASKED = PUZZLES[:20]
 KNOWN = PUZZLES[10:30]
 """What the model was trained on: half of them are asked."""
