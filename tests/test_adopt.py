@@ -106,7 +106,7 @@ def test_rows_of_each_shape_give_their_format(name: str, adopt: Adopt) -> None:
     assert done.status == 0, done.err
     _, asks, shape = SHAPES[name]
     question = done.format.questions[asks]
-    assert list(done.format.questions) == [asks]
+    assert list(done.format.questions) == [asks, *(["play"] if asks == "move" else [])]
     assert question.answer.shape == shape
     assert "prompts: 40 of 40 byte for byte equal" in done.out
     assert "gold answers: 40 of 40 read back right" in done.out
@@ -119,7 +119,7 @@ def test_rows_of_each_shape_give_their_format(name: str, adopt: Adopt) -> None:
 @pytest.mark.parametrize("adapter", ["uci", "pgn"])
 def test_rows_as_pawn_was_trained_on_give_the_prompts_of_its_adapters(adapter: str, adopt: Adopt) -> None:
     theirs = load_format(Path(__file__).parents[1] / "serve" / "pawn" / "adapters" / adapter / FILE_NAME)
-    (asks,) = theirs.questions
+    asks, *_ = theirs.questions
     done = adopt(written(theirs, asks, PUZZLES))
     assert done.status == 0, done.err
     for name in ("system", "user", "answer", "thinking"):
@@ -130,7 +130,7 @@ def test_rows_as_pawn_was_trained_on_give_the_prompts_of_its_adapters(adapter: s
 @pytest.mark.parametrize("name", [name for name in FORMATS if name != "board skills as text"])
 def test_rows_written_in_a_format_give_that_format_back(name: str, adopt: Adopt, tmp_path: Path) -> None:
     theirs = load_format(write_format(tmp_path, FORMATS[name], "theirs.toml"))
-    (asks,) = theirs.questions
+    asks, *_ = theirs.questions
     puzzles = [dataclasses.replace(puzzle, themes=("fork",)) for puzzle in PUZZLES]
     done = adopt(
         list(written(theirs, asks, puzzles)), "--task", asks, "--cue", "Best move: " if name == "cue" else ""
@@ -232,7 +232,7 @@ def test_a_second_question_is_added_to_the_file(adopt: Adopt) -> None:
     assert adopt(rows_of("bare move")).status == 0
     assert adopt(rows_of("trace, then PGN")).status == 0
     done = adopt(rows_of("captures"))
-    assert list(done.format.questions) == ["move", "reasoning", "board.captures"]
+    assert list(done.format.questions) == ["move", "play", "reasoning", "board.captures"]
     assert done.format.questions["reasoning"].thinking
     assert not done.format.questions["move"].thinking
     again = adopt(rows_of("bare move"))

@@ -38,7 +38,7 @@ class Player:
 
     def __init__(self, path: Path, wrong: bool) -> None:
         settings = TaskSettings(load_format(path).questions)
-        self.asks = {name.partition(".")[0] for name in settings.questions}
+        self.asks = {name.partition(".")[0] for name in settings.questions} - {"play"}  # which asks as `move`
         self.said: dict[str, Completion] = {}
         rng = random.Random(3)
         for name in self.asks & set(build_tasks(settings)):

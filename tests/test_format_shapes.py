@@ -216,7 +216,7 @@ def test_a_puzzle_without_a_theme_that_counts_is_not_asked_for_themes(tmp_path: 
 )
 def test_a_format_that_cannot_score_its_own_answers_is_refused(tmp_path: Path, broken: str) -> None:
     settings = settings_of(tmp_path, broken)
-    (name,) = settings.questions
+    name, *_ = settings.questions
     with pytest.raises(GoldError, match=r"cannot score its own right answers: \d+ of 40 of .*; first"):
         check_gold(build_tasks(settings)[name], cases_of(name, PUZZLES, settings), "mine")
 

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 import chess
 import pytest
 from aiohttp import web
 
+from evals.harness.formats import find_formats
+from evals.harness.options import Options
 from tests.commands import run_pytest
 from tests.loopback import Body, Loopback, chat
 from tests.mates import solver_fen, write_mates
@@ -155,3 +159,29 @@ def test_a_puzzle_file_of_one_row_is_enough(tmp_path: Path) -> None:
             *("--puzzles", str(puzzles), "--format", str(path), "--run-dir", str(tmp_path / "run")),
         )
     assert "2 passed" in done.stdout  # play asks it as well
+
+
+def test_two_tasks_of_one_question_are_each_asked_as_their_own_model_was_taught(tmp_path: Path) -> None:
+    """`play` asks as `move` does: with two models, it was asked in the other one's format."""
+    for name in ("one", "two"):
+        (tmp_path / name).mkdir()
+    write_format(tmp_path / "one", BARE_MOVE)
+    write_format(tmp_path / "two", 'extends = "san"\n')
+    options = Options(
+        base_url="http://127.0.0.1:1/v1",
+        models=("one", "play=two"),
+        adapters=(f"one={tmp_path}/one", f"two={tmp_path}/two"),
+    )
+    questions = find_formats(options).settings(options).questions
+    assert questions["move"].answer.shape == "uci"
+    assert questions["play"].answer.moves_in() == "san"
+    assert questions["play"].answer.shape == "json"
+
+
+def test_a_worker_starts_without_what_only_gates_need() -> None:
+    """scipy takes 0.5 s, in each of eight workers."""
+    code = "import sys, evals.harness.plugin, evals.harness.worker, evals.harness.fixtures; "
+    code += "print(sorted({'scipy', 'numpy', 'pandas', 'aiohttp', 'huggingface_hub'} & set(sys.modules)))"
+    root = Path(__file__).parents[1]
+    done = subprocess.run([sys.executable, "-c", code], cwd=root, capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"

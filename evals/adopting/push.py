@@ -23,9 +23,8 @@ def push(text: str, repo: str) -> str:
         raise AdoptError(f"--push {printable(repo)}: give the adapter's repository as owner/name")
     where = f"the Hub ({constants.ENDPOINT})"
     try:
-        HfApi().repo_info(
-            repo, timeout=20
-        )  # what is refused here is refused at once; uploads are tried again
+        # What is refused here is refused at once, while uploads are tried again.
+        HfApi().repo_info(repo, timeout=20)
         done = HfApi().upload_file(
             path_or_fileobj=text.encode(),
             path_in_repo=FILE_NAME,

@@ -95,6 +95,8 @@ def read_questions(text: str, path: Path, name: str = "") -> dict[str, Question]
         name: _question(name, {**inherited.get(name, {}), **shared, **table}, where, text)
         for name, table in {**{name: {} for name in inherited}, **tables}.items()
     }
+    if "move" in questions:
+        questions.setdefault("play", questions["move"])
     return {name: questions[name] for name in WANTS if name in questions}
 
 

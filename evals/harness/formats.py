@@ -71,8 +71,7 @@ class Formats:
             if name not in self.by_task or not is_gated(name):
                 continue
             found = self.by_task[name].questions
-            asked = task.questions if name != "play" else ("play", *task.questions)
-            questions |= {each: found[each] for each in asked if each in found and each not in questions}
+            questions |= {each: found[each] for each in task.questions if each in found}
         return TaskSettings(questions=questions, constrain=options.constrain)
 
     def left_out(self, settings: TaskSettings) -> Mapping[str, str]:

@@ -9,14 +9,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 
-from evals.results.gates import GateResult
 from evals.tasks import is_gated
 from evals.words import Outcome, Record
 from serve.printable import printable
+
+if TYPE_CHECKING:
+    # Gates bring scipy, 0.5 s of every worker's start, and a worker judges none.
+    from evals.results.gates import GateResult
 
 RECORD = "record"
 """The user property that carries a record, as JSON, to the controller and into JUnit XML."""

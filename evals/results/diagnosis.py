@@ -30,9 +30,8 @@ UNREAD = 0.2
 OTHER_SHAPE = frozenset({Outcome.MALFORMED, Outcome.UNPARSEABLE, Outcome.TRUNCATED})
 ALWAYS = 0.2
 """From this share of the answers on one move is played too often."""
-TASKS = {"move": ("move",), "reasoning": ("reasoning",), "play": ("play", "move")}
-"""The tasks whose first answer is the best move of the solver's position, each with its question, or the one
-that takes its place."""
+TASKS = ("move", "reasoning", "play")
+"""The tasks whose first answer is the best move of the solver's position; each asks a question so called."""
 RARE = 0.01
 """How often, at least, an answer may be that of a worked example by chance."""
 
@@ -62,7 +61,7 @@ def diagnose(
     before = [each for each in asked_before if each.answered]
     found = [*_find_opponents_moves(before, answers), *_find_constraint(before)]
     for task, each in answers.items():
-        question = next((questions[name] for name in TASKS[task] if name in questions), None)
+        question = questions.get(task)
         if question is not None:
             misread = list(find_misread(task, question, each))
             found += misread or _find_other_shape(task, question, each)

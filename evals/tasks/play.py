@@ -25,11 +25,7 @@ class PlayTask:
 
     settings: TaskSettings
     name: str = "play"
-
-    @property
-    def questions(self) -> tuple[str, ...]:
-        """`play` where the format has it, else `move`."""
-        return ("play" if "play" in self.settings.questions else "move",)
+    questions: tuple[str, ...] = ("play",)
 
     @property
     def checks(self) -> Mapping[str, type]:
@@ -38,29 +34,29 @@ class PlayTask:
 
     def turns(self, case: Case) -> Generator[Request, Completion, None]:
         """One request a move, until one is wrong or mates."""
-        puzzle, (question,) = case.puzzle, self.questions
+        puzzle = case.puzzle
         for ply in range(0, len(puzzle.solution), 2):
             board, solution = puzzle.board(ply), puzzle.solution[ply]
-            completion = yield self.settings.request(question, board)
-            verdict = judge_answer(self.settings, question, board, solution, completion)
+            completion = yield self.settings.request("play", board)
+            verdict = judge_answer(self.settings, "play", board, solution, completion)
             if verdict.outcome is not Outcome.SOLVED or verdict.move != solution:
                 return
 
     def right_answers(self, case: Case) -> Sequence[Completion]:
         """What a perfect player says, turn by turn."""
-        puzzle, (question,) = case.puzzle, self.questions
+        puzzle = case.puzzle
         return [
-            self.settings.write(question, puzzle.board(ply), puzzle.solution[ply:])
+            self.settings.write("play", puzzle.board(ply), puzzle.solution[ply:])
             for ply in range(0, len(puzzle.solution), 2)
         ]
 
     def judge(self, case: Case, completions: Sequence[Completion]) -> Verdict:
         """Judge the turns that were asked, in order."""
-        puzzle, (question,) = case.puzzle, self.questions
+        puzzle = case.puzzle
         verdicts: list[Verdict] = []
         for ply in range(0, len(puzzle.solution), 2):
             board, completion = puzzle.board(ply), completion_of(completions, ply // 2)
-            verdicts.append(judge_answer(self.settings, question, board, puzzle.solution[ply], completion))
+            verdicts.append(judge_answer(self.settings, "play", board, puzzle.solution[ply], completion))
             if verdicts[-1].outcome is not Outcome.SOLVED or verdicts[-1].move != puzzle.solution[ply]:
                 break
         last = verdicts[-1]
