@@ -56,6 +56,11 @@ class _Entry:
     future: Future[Sequence[Completion]] = field(default_factory=lambda: Future[Sequence[Completion]]())
     started: bool = False
 
+    @property
+    def arrived(self) -> bool:
+        """True where the completions are there; not where the session ended before."""
+        return self.future.done() and self.future.exception() is None
+
 
 class Broker:
     """Asks planned cases ahead of time, and any other case when it is taken.
@@ -138,19 +143,13 @@ class Broker:
         """
         with self._lock:
             entries = [entry for entry in self._entries.values() if entry.case.asked_of == baseline]
-        if not wait:
-            entries = [each for each in entries if each.future.done() and not each.future.exception()]
-        return [(entry.case, entry.future.result()) for entry in entries]
+        return [(each.case, each.future.result()) for each in entries if wait or each.arrived]
 
     def answered(self) -> Sequence[Answered]:
         """Every case that has its completions, in the order in which they were planned. Waits for none."""
         with self._lock:
-            entries = [each for each in self._entries.values() if each.future.done()]
-        return [
-            (entry.case, entry.future.result())
-            for entry in entries
-            if not entry.future.cancelled() and entry.future.exception() is None
-        ]
+            entries = [each for each in self._entries.values() if each.arrived]
+        return [(each.case, each.future.result()) for each in entries]
 
     def close(self) -> None:
         """Stop asking, drop what is in flight, and end the thread. Safe to call twice."""

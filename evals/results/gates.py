@@ -22,7 +22,7 @@ from dataclasses import dataclass, field, replace
 from functools import cache
 
 from evals.results.gates_file import Gate, GatesFile
-from evals.results.relative_gates import Baseline, Finding, judge_against, judge_slices
+from evals.results.relative_gates import Baseline, Judged, judge_against, judge_slices
 from evals.statistics.clustered import p_above, p_below, rate_bounds
 from evals.statistics.multiplicity import Decided, hold_failures
 from evals.statistics.rates import Decision, RateBounds, lower_bound, upper_bound
@@ -154,7 +154,7 @@ def hold(results: Sequence[GateResult], confidences: Mapping[str, float]) -> lis
     ]
 
 
-def result_of(name: str, found: Finding) -> GateResult:
+def result_of(name: str, found: Judged) -> GateResult:
     """What a gate against a baseline found, under its name."""
     return GateResult(name, found.verdict, found.sentence, found.seen, found.cases, p_fail=found.p_fail)
 

@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
+from evals.puzzles.draw import band
 from evals.puzzles.puzzle import UNRATED
 from evals.results.gates_file import Gate
 from evals.statistics.paired import Paired, difference_interval
@@ -21,8 +22,6 @@ from evals.statistics.slices import Slice, find_worse
 from evals.words import Record
 from serve.printable import printable
 
-BAND = 200
-"""Width of the rating bands that are looked at as slices."""
 GAIN = 0.05
 """The gain for which `better` is planned: what the shipped sets can show."""
 HOW = (
@@ -51,7 +50,7 @@ class Baseline:
         return [(each, self.records[each.case]) for each in records if looks_at(each)]
 
 
-class Finding(NamedTuple):
+class Judged(NamedTuple):
     """What a gate found: its verdict, in words, and how likely so bad evidence is where the claim is true."""
 
     verdict: Decision
@@ -62,18 +61,18 @@ class Finding(NamedTuple):
     cases: int = 0
 
 
-def judge_against(gate: Gate, baselines: Sequence[Baseline], records: Sequence[Record]) -> Finding:
+def judge_against(gate: Gate, baselines: Sequence[Baseline], records: Sequence[Record]) -> Judged:
     """Judge a gate on the candidate's cases, all of them answered, against the baseline that it names."""
     baseline = choose(gate, baselines)
     if baseline is None:
         which = f"no baseline called '{printable(gate.baseline, 80)}'" if gate.baseline else "no baseline"
-        return Finding(Decision.INCONCLUSIVE, f"{gate.name}: this session has {which}: {HOW}")
+        return Judged(Decision.INCONCLUSIVE, f"{gate.name}: this session has {which}: {HOW}")
     title = f"{gate.name}: {gate.task} {gate.rate} must be {claim_of(gate, baseline.name)}"
     if (why := baseline.why_unfit(gate.task)) is not None:
-        return Finding(Decision.INCONCLUSIVE, f"{title}; they cannot be compared: {why}")
+        return Judged(Decision.INCONCLUSIVE, f"{title}; they cannot be compared: {why}")
     both = baseline.pairs(records, gate.looks_at)
     if not both:
-        return Finding(Decision.INCONCLUSIVE, f"{title}; no case to look at")
+        return Judged(Decision.INCONCLUSIVE, f"{title}; no case to look at")
     pairs = _paired(both, gate.has, gate.has)
     judged = decide(gate, pairs)
     sentence = f"{title}; {_seen(pairs, gate.confidence)}, {_strength(judged, gate.confidence)}"
@@ -91,7 +90,7 @@ def judge_against(gate: Gate, baselines: Sequence[Baseline], records: Sequence[R
         if needed is not None and needed > pairs.n:
             what = "do, were it as good" if gate.better is None else f"show a gain of {100 * GAIN:g} points"
             sentence += f"; about {needed:,} puzzles would {what} ({pairs.discordance:.0%} went differently)"
-    return Finding(verdict, sentence, judged.p_fail, pairs.both + pairs.gained, pairs.cases)
+    return Judged(verdict, sentence, judged.p_fail, pairs.both + pairs.gained, pairs.cases)
 
 
 def choose(gate: Gate, baselines: Sequence[Baseline]) -> Baseline | None:
@@ -132,7 +131,7 @@ def needed_for(gate: Gate, discordance: float, design: float = 1.0) -> int | Non
     return None if single is None else math.ceil(single * design)
 
 
-def judge_slices(baseline: Baseline, records: Sequence[Record]) -> Finding:
+def judge_slices(baseline: Baseline, records: Sequence[Record]) -> Judged:
     """Look for sets, themes and rating bands that are shown to be solved worse, over all of them jointly.
 
     An alarm: FAIL where one is shown to be worse, else PASS, with what could have been noticed.
@@ -143,7 +142,7 @@ def judge_slices(baseline: Baseline, records: Sequence[Record]) -> Finding:
         why = next(
             (why for task in sorted(tasks) if (why := baseline.why_unfit(task))), "no case was answered"
         )
-        return Finding(Decision.INCONCLUSIVE, f"slices: they cannot be compared: {why}")
+        return Judged(Decision.INCONCLUSIVE, f"slices: they cannot be compared: {why}")
     found = slices_of(baseline.pairs(records, lambda record: record.task in fit))
     against = f"against {printable(baseline.name, 80)}"
     worse = {name: each for name, each in found.items() if each.worse}
@@ -152,12 +151,12 @@ def judge_slices(baseline: Baseline, records: Sequence[Record]) -> Finding:
             f"{printable(name, 80)} {points(each.difference)} on {each.positions} (p = {each.p:.2g})"
             for name, each in sorted(worse.items(), key=lambda item: item[1].p)
         )
-        return Finding(
+        return Judged(
             Decision.FAIL, f"slices: {len(worse)} of {len(found)} shown to be worse {against}: {shown}"
         )
     name, lowest = min(found.items(), key=lambda item: item[1].difference)
     drops = sorted({f"{100 * each.noticeable:.0f}" for each in found.values()}, key=int)
-    return Finding(
+    return Judged(
         Decision.PASS,
         f"slices: none of {len(found)} shown to be worse {against}; could have noticed drops of "
         f"{' to '.join(drops[:: max(1, len(drops) - 1)])} points; "
@@ -186,8 +185,7 @@ def slices_of(both: Pairs, error: float = 0.05) -> dict[str, Slice]:
 
 def slice_names(record: Record) -> list[str]:
     """The slices that a case belongs to."""
-    low = record.rating // BAND * BAND
-    rating = "rating unknown" if record.rating == UNRATED else f"rating {low}-{low + BAND - 1}"
+    rating = "rating unknown" if record.rating == UNRATED else f"rating {band(record.rating)}"
     own = [f"skill {record.variant}"] if record.variant else []
     return [
         f"set {record.set}",
