@@ -11,7 +11,7 @@ from typing import Any, Protocol
 
 import pytest
 from aiohttp import web
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from evals.asking.body import Sampling, chat_body
@@ -266,7 +266,6 @@ def test_what_is_no_http_is_an_error_not_an_exception(reply: bytes) -> None:
     assert len(completion.error) < 400
 
 
-@settings(max_examples=60, deadline=None)
 @given(
     st.one_of(
         st.binary(max_size=200),

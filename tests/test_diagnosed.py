@@ -12,7 +12,7 @@ from typing import Any
 import chess
 import pytest
 from aiohttp import web
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from evals.puzzles.puzzle import COLUMNS, Puzzle
@@ -357,7 +357,6 @@ PUZZLES = list(random_puzzles(seed=3, count=6))
 FORMATS = [asking(), asking("san", constrain="none"), asking("text")]
 
 
-@settings(max_examples=100)
 @given(completions, st.sampled_from(FORMATS), st.sampled_from(["move", "reasoning", "play"]))
 def test_whatever_a_model_says_is_printable_in_a_sentence(
     said: Completion, how: TaskSettings, name: str

@@ -13,7 +13,7 @@ from typing import Any
 
 import chess
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from evals.harness.options import Options, conflict
@@ -176,7 +176,6 @@ def test_a_puzzle_of_the_solvers_position_is_the_puzzle_but_for_the_move_before(
 
 
 @given(st.randoms(use_true_random=False))
-@settings(max_examples=40, deadline=None)
 def test_a_row_under_the_wrong_convention_is_always_refused(rng: Any) -> None:
     """A gold line of the solver's under `before`, or a Lichess one under `solver`, would ask the raw FEN."""
     puzzle = random_puzzle(rng)

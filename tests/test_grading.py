@@ -189,7 +189,6 @@ def test_every_uci_text_is_in_its_outcome(seed: int) -> None:
             assert played.outcome is Outcome.ILLEGAL, (board.fen(), text)
 
 
-@settings(max_examples=60, deadline=None)
 @given(seeds)
 def test_random_games_are_judged_as_python_chess_sees_them(seed: int) -> None:
     """Every position of a random game: each legal move in each spelling, against a random solution."""
@@ -236,7 +235,6 @@ san_parts = st.tuples(
 
 
 @pytest.mark.slow  # 8,000 texts
-@settings(max_examples=400, deadline=None)
 @given(seeds, st.lists(san_parts, min_size=20, max_size=20))
 def test_every_san_text_is_in_its_outcome(seed: int, texts: list[tuple[str, str, str, str, str]]) -> None:
     board = random_board(random.Random(seed))
@@ -252,7 +250,6 @@ def test_every_san_text_is_in_its_outcome(seed: int, texts: list[tuple[str, str,
             assert played.outcome is (Outcome.AMBIGUOUS if fitting else Outcome.ILLEGAL), (board.fen(), parts)
 
 
-@settings(max_examples=500, deadline=None)
 @given(st.text() | st.from_regex(r"[KQRBNOabcdefgh0-8x=+#!?\- ]{1,8}", fullmatch=True), seeds)
 def test_any_text_has_an_outcome_and_leaves_the_board_alone(text: str, seed: int) -> None:
     board = random_board(random.Random(seed), plies=20)

@@ -8,7 +8,7 @@ import json
 from collections.abc import Iterator, Sequence
 
 import pytest
-from hypothesis import example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from evals.reading.pieces import read_pieces
@@ -133,7 +133,6 @@ def judge_all(completion: Completion) -> list[Verdict]:
     return [tasks[case.task].judge(case, [completion]) for tasks in EVERY_WAY for case in CASES]
 
 
-@settings(max_examples=150, deadline=None)
 @given(completions)
 @example(Completion(error="\ud800 connection refused"))
 @example(Completion(refusal=CLIPBOARD))
@@ -153,7 +152,6 @@ def test_judging_never_raises_and_what_it_says_can_be_stored_and_printed(complet
             assert_harmless(text)
 
 
-@settings(max_examples=100, deadline=None)
 @given(completions)
 def test_a_verdict_has_no_check_but_those_that_its_task_declares(completion: Completion) -> None:
     for tasks in EVERY_WAY:
@@ -196,7 +194,6 @@ def answered(each: Sequence[Completion]) -> list[tuple[Case, list[Completion]]]:
     return [(Case("reasoning", BACK_RANK), [completion]) for completion in each]
 
 
-@settings(max_examples=100, deadline=None)
 @given(st.lists(completions.filter(lambda each: each.error is None), min_size=1, max_size=3))
 def test_the_format_of_any_answers_can_be_stored_and_printed(some: list[Completion]) -> None:
     """Audit 24, 26: headings and field names are a model's text, and go into snapshots and their diffs."""

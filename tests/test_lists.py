@@ -6,7 +6,7 @@ import random
 
 import chess
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from evals.reading.lists import read_list, write_list
@@ -70,7 +70,6 @@ def test_what_is_no_move_stays_an_item_that_is_wrong(text: str, items: list[str]
 
 
 @given(st.integers(0, 2**32), st.booleans())
-@settings(max_examples=60, deadline=None)
 def test_legal_moves_read_back_as_they_are_written(seed: int, uci: bool) -> None:
     board = random_board(random.Random(seed))
     moves = [move.uci() if uci else board.san(move) for move in board.legal_moves]

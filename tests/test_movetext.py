@@ -8,7 +8,7 @@ import random
 import chess
 import chess.pgn
 import pytest
-from hypothesis import example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from evals.reading.moves import read_move
@@ -55,7 +55,6 @@ def main_line(game: chess.pgn.Game) -> list[str]:
 
 
 @given(seeds, st.sampled_from([None, 40, 80]))
-@settings(max_examples=100, deadline=None)
 def test_an_annotated_game_reads_back_to_its_main_line(seed: int, columns: int | None) -> None:
     game = annotated_game(random.Random(seed))
     text = game.accept(chess.pgn.StringExporter(columns=columns))
@@ -66,7 +65,6 @@ def test_an_annotated_game_reads_back_to_its_main_line(seed: int, columns: int |
 
 
 @given(seeds)
-@settings(max_examples=60, deadline=None)
 def test_no_move_of_a_variation_is_taken_for_the_main_line(seed: int) -> None:
     """The first moves of all variations differ from the move that they replace."""
     game = annotated_game(random.Random(seed))
@@ -80,7 +78,6 @@ def test_no_move_of_a_variation_is_taken_for_the_main_line(seed: int) -> None:
 
 
 @given(seeds, st.integers(0, 12))
-@settings(max_examples=60, deadline=None)
 def test_a_line_that_is_written_reads_back(seed: int, length: int) -> None:
     rng = random.Random(seed)
     board = random_board(rng)
@@ -203,7 +200,6 @@ hostile = st.lists(
 
 @given(hostile)
 @example('[A "')
-@settings(max_examples=300, deadline=None)
 def test_any_text_reads_to_moves_that_are_in_it(text: str) -> None:
     place = 0
     for move in read_movetext(text):
@@ -211,7 +207,6 @@ def test_any_text_reads_to_moves_that_are_in_it(text: str) -> None:
 
 
 @given(hostile, hostile)
-@settings(max_examples=200, deadline=None)
 def test_nothing_behind_an_unclosed_parenthesis_is_played(before: str, after: str) -> None:
     opened = f"e4 e5 {{{before.replace('}', '')}}} ({after.replace(')', '').replace('}', '')}"
     assert read_movetext(opened) == ["e4", "e5"]

@@ -7,7 +7,7 @@ import re
 from typing import Literal
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from evals.reading.pattern import LARGEST, Pattern, PatternError
@@ -130,7 +130,6 @@ pieces = st.sampled_from(["e4", "Nf3", "O-O", " ", "\n", "move: ", ",", "Ã©", "â
     st.lists(pieces, max_size=40).map("".join),
     st.sampled_from([r"move: (\w+)", r"([a-h][1-8])", r"(\w+)", r"(x*)"]),
 )
-@settings(max_examples=200, deadline=None)
 def test_matches_are_those_of_python(text: str, pattern: str) -> None:
     matches = [match[1] for match in re.finditer(pattern, text, re.ASCII) if match[0]]
     ours = Pattern.compile(pattern)
@@ -139,7 +138,6 @@ def test_matches_are_those_of_python(text: str, pattern: str) -> None:
 
 
 @given(st.text(), st.sampled_from([None, 0, 1, "move"]), st.text())
-@settings(max_examples=200, deadline=None)
 def test_any_pattern_is_compiled_or_refused(pattern: str, group: int | str | None, text: str) -> None:
     try:
         compiled = Pattern.compile(pattern, group)

@@ -6,7 +6,7 @@ import random
 
 import chess
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from evals.reading.pieces import name_pieces, read_ascii, read_pieces, write_pieces
@@ -30,7 +30,6 @@ def any_board(seed: int) -> chess.Board:
 
 
 @given(seeds)
-@settings(max_examples=100, deadline=None)
 def test_a_list_of_pieces_reads_back(seed: int) -> None:
     board = any_board(seed)
     assert read_pieces(write_pieces(board)) == name_pieces(board)
@@ -57,7 +56,6 @@ def with_bars(board: chess.Board) -> str:
 
 
 @given(seeds)
-@settings(max_examples=100, deadline=None)
 def test_a_drawn_board_reads_back(seed: int) -> None:
     board = any_board(seed)
     drawn = str(board)

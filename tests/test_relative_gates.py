@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from evals.results.gates import GateResult, Incidents, Planned, judge_gates, overall
@@ -45,7 +45,6 @@ def pair(both: int, gained: int, lost: int, neither: int) -> tuple[list[Record],
     return played(ours, n), played(theirs, n)
 
 
-@settings(deadline=None, max_examples=40)
 @given(
     st.tuples(st.integers(0, 40), st.integers(0, 30), st.integers(0, 30), st.integers(0, 40)),
     st.sampled_from([0.02, 0.05, 0.2]),

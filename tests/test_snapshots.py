@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pytest
-from hypothesis import example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from evals.__main__ import main
@@ -140,7 +140,6 @@ groups = st.dictionaries(
 )
 
 
-@settings(max_examples=500, deadline=None)
 @given(groups)
 @example({"sections, in their order": {"# " + "x" * 46: 1.0}})
 @example({"sections, in their order": {"# " + "x" * 200: 1.0, "# " + "x" * 201: 0.3}})
@@ -156,7 +155,6 @@ def test_any_format_fits_its_own_stored_text(of: dict[str, dict[str, float]]) ->
         assert line.isprintable()
 
 
-@settings(max_examples=200, deadline=None)
 @given(labels.filter(str.strip), st.sampled_from([1.0, 0.8, 0.4]))
 def test_a_label_with_another_rate_does_not_fit(label: str, rate: float) -> None:
     stored = TraceFormat({"sections, in their order": {label: rate}})

@@ -85,7 +85,6 @@ def test_the_score_is_tangos_with_the_likeliest_rate_found_without_its_formula(
         assert score(pairs, difference) == pytest.approx(expected, rel=2e-3, abs=1e-3)
 
 
-@settings(max_examples=50)
 @given(tables, st.floats(-0.9, 0.9))
 def test_the_score_of_values_is_tangos_where_each_is_a_gain_a_loss_or_none(
     pairs: Paired, difference: float

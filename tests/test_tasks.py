@@ -12,7 +12,7 @@ from typing import Any
 
 import chess
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from evals.formats.reader import Reading
@@ -154,7 +154,6 @@ def test_the_constraint_decides_on_the_schema() -> None:
 
 
 @given(st.integers(0, 2**32))
-@settings(max_examples=60, deadline=None)
 def test_the_san_pattern_has_every_legal_move(seed: int) -> None:
     board = random_board(random.Random(seed))
     assert all(re.match(SAN_PATTERN, board.san(move)) for move in board.legal_moves)
@@ -387,7 +386,6 @@ texts = st.text() | st.from_regex(
 )
 
 
-@settings(max_examples=300, deadline=None)
 @given(texts, texts, st.sampled_from(["stop", "length", None]), st.sampled_from([SETTINGS, FREE]))
 def test_no_text_of_a_server_breaks_a_task(
     content: str, reasoning: str, finish_reason: str | None, asked: TaskSettings
@@ -400,7 +398,6 @@ def test_no_text_of_a_server_breaks_a_task(
             assert "\n" not in verdict.detail
 
 
-@settings(max_examples=200, deadline=None)
 @given(texts)
 def test_the_trace_and_the_answer_are_split_without_loss(text: str) -> None:
     parts = split_trace(Completion(content=text))

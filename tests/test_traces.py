@@ -6,7 +6,7 @@ import random
 
 import chess
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from evals.puzzles.puzzle import Puzzle
@@ -177,7 +177,6 @@ def test_a_piece_list_is_read_in_any_style(text: str) -> None:
 
 
 @given(st.integers(0, 2**32))
-@settings(max_examples=50, deadline=None)
 def test_a_whole_board_is_read_back(seed: int) -> None:
     board = random_board(random.Random(seed))
     assert read_pieces(", ".join(sorted(name_pieces(board)))) == name_pieces(board)
@@ -215,7 +214,6 @@ def test_quoted_lines(text: str, lines: int, moves: int, illegal: tuple[str, ...
 
 
 @given(st.integers(0, 2**32))
-@settings(max_examples=100, deadline=None)
 def test_a_line_that_python_chess_writes_is_legal_and_a_broken_one_is_not(seed: int) -> None:
     rng = random.Random(seed)
     root = random_board(rng)
@@ -294,7 +292,6 @@ def test_squares_in_prose_are_no_candidates(text: str, moves: list[str]) -> None
 
 
 @given(st.integers(0, 2**32))
-@settings(max_examples=50, deadline=None)
 def test_candidates_are_read_from_a_list_and_from_prose(seed: int) -> None:
     board = random_board(random.Random(seed))
     moves = [board.san(move) for move in board.legal_moves][:8]
@@ -367,7 +364,6 @@ def test_loops() -> None:
     assert not is_looping("")
 
 
-@settings(max_examples=300, deadline=None)
 @given(
     st.text()
     | st.lists(
