@@ -60,7 +60,7 @@ class Solver:
 
     def answer(self, name: str, puzzle: Puzzle, ply: int) -> Mapping[str, object]:
         """The right JSON to a prompt."""
-        if name == "move":
+        if name in ("move", "play"):
             return {"move": puzzle.solution[ply]}
         if name == "line":
             return {"line": puzzle.solution}
