@@ -13,7 +13,7 @@ from tests.loopback import Loopback
 @pytest.mark.parametrize(
     "bad",
     [
-        pytest.param(bad, id=bad.name, marks=[pytest.mark.slow] if bad.slow else [])
+        pytest.param(bad, id=bad.name, marks=[pytest.mark.slow] if bad.slow or "-n" in bad.arguments else [])
         for bad in (*SESSIONS, *COMMANDS)
     ],
 )

@@ -19,6 +19,8 @@ from tests.mates import solver_fen, write_mates
 from tests.sessions import WORKERS, Ended, Evaluate, N
 from tests.shapes import BARE_MOVE, TRACE_THEN_PGN, write_format
 
+pytestmark = pytest.mark.slow  # whole sessions by the dozen
+
 
 class Bare:
     """Answers a mate as a bare move, or as movetext behind a trace; a case that shows no FEN is an error."""

@@ -31,6 +31,8 @@ from tests.growth import LIMIT, growth
 from tests.positions import BACK_RANK
 from tests.traces import HEADINGS, write_answer
 
+pytestmark = pytest.mark.slow  # times each reader on texts of growing length
+
 BOARD = BACK_RANK.board()
 KNIGHTS = chess.Board()
 TASKS = build_tasks(asking())

@@ -22,6 +22,8 @@ from evals.results.engine import start_uci
 from tests.positions import random_board
 from tests.stockfish import find_stockfish
 
+pytestmark = pytest.mark.slow  # composes puzzle sets
+
 SHIPPED = load([SETS]).puzzles
 BY_SET = {name: [puzzle for puzzle in SHIPPED if puzzle.set == name] for name in SIZES}
 

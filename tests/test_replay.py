@@ -20,6 +20,8 @@ from tests.loopback import Loopback
 from tests.mates import write_mates
 from tests.sessions import Ended, Evaluate, N, Player, every_third
 
+pytestmark = pytest.mark.slow  # whole sessions by the dozen
+
 WRONG = '{"move": "e1e2"}'
 NOT_WORSE = '[[gate]]\nname = "not-worse"\ntask = "move"\nnot_worse_than = 0.2\n'
 

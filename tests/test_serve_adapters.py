@@ -31,6 +31,8 @@ from serve.sources.resolve import BLOCK, digest, resolve, resolve_adapter
 from serve.spec import ServeSpec, load_spec
 from tests.commands import run_module
 
+pytestmark = pytest.mark.slow  # each starts a process of its own, or a loopback Hub
+
 COMMIT = "c0ffee" + "0" * 34
 PAWN = load_spec("pawn")
 ADAPTER = Path(PAWN.adapters["pawn-move-v1"])

@@ -16,6 +16,8 @@ from evals.statistics.score import tango
 from evals.statistics.unconditional import chance, critical_value, first_gains, p_value
 from tests.simulation import KINDS, discordances, paired_values, relative_errors
 
+pytestmark = pytest.mark.slow  # enumerates all tables of many designs
+
 table = Paired.table
 
 

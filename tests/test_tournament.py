@@ -20,6 +20,8 @@ from evals.statistics.rates import Decision
 from evals.words import Outcome
 from tests.records import record
 
+pytestmark = pytest.mark.slow  # whole sessions, and commands on their runs
+
 FACTS: dict[str, Any] = {"asking": {}, "sampling": {}, "grading": 1, "puzzles": {"digest": "d"}}
 
 
