@@ -13,6 +13,8 @@ from serve.errors import ServeError
 from serve.local.machine import free_port
 from tests.raw import RawServer, dripping
 
+pytestmark = pytest.mark.slow  # waits for servers that are slow on purpose
+
 MODELS = {"object": "list", "data": [{"id": "base"}, {"id": "tuned", "parent": "base", "root": "/x"}]}
 
 

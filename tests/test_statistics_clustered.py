@@ -18,6 +18,8 @@ from evals.statistics.rates import Decision, lower_bound, upper_bound
 from evals.statistics.score import likeliest_variance
 from tests.simulation import clustered_successes, false_rates, lost_altogether
 
+pytestmark = pytest.mark.slow  # simulates many designs
+
 clusters_of_cases = st.lists(
     st.integers(1, 5).flatmap(lambda n: st.tuples(st.integers(0, n), st.just(n))), min_size=2, max_size=40
 )
